@@ -1,0 +1,71 @@
+"""One progress bar for whatever lasts over a second."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from terrascope_nb._options import options
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+#: Seconds of work before a bar is shown.
+DELAY = 1.0
+
+
+def progress(work: Iterable[Any] | int, desc: str, unit: str = "it") -> tqdm:
+    """Show a bar on standard error while `work` goes on, once it has lasted a second.
+
+    Whether it shows at all is told by ``set_options(progress=…)`` and TERRASCOPE_NB_PROGRESS; by default it does
+    in a terminal and in a notebook, and not where nobody watches. The bar is wiped when the work is done.
+
+    Parameters
+    ----------
+    work : iterable or int
+        What to iterate over; or a number of units, counted by ``bar.update(n)`` inside a ``with`` block.
+    desc : str
+        What is being done, in a few words.
+    unit : str
+        What is counted.
+
+    Returns
+    -------
+    tqdm.tqdm
+        Iterate over it, or use it in ``with`` and call ``update``.
+
+    Examples
+    --------
+    >>> list(progress([1, 2, 3], "reading", "file"))
+    [1, 2, 3]
+    >>> with progress(10, "reading", "row") as bar:
+    ...     _ = bar.update(10)
+    """
+    wanted = options().progress
+    shown = wanted if isinstance(wanted, bool) else _in_notebook() or _watched()
+    from tqdm import tqdm  # text, in notebooks too: a saved notebook keeps a dead, half-full picture of a widget bar
+
+    iterable, total = (None, work) if isinstance(work, int) else (work, None)
+    return tqdm(
+        iterable,
+        total=total,
+        desc=desc,
+        unit=unit,
+        disable=not shown,
+        delay=DELAY,
+        mininterval=0.5,
+        leave=False,
+        file=sys.stderr,
+    )
+
+
+def _watched() -> bool:
+    """Tell whether standard error is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _in_notebook() -> bool:
+    """Tell whether this code runs in a Jupyter kernel, without importing IPython."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and hasattr(shell, "kernel")
