@@ -1,0 +1,352 @@
+"""Grid: where each pixel of an array lies on the ground, and how large it truly is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from affine import Affine
+from pyproj import CRS, Geod, Proj, Transformer
+
+from terrascope_nb.errors import InvalidInput, NoCRS
+from terrascope_nb.geo.aoi import AOI, LONLAT, _crs, _short
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from shapely.geometry.base import BaseGeometry
+
+GEOD = Geod(ellps="WGS84")
+SCALE_TOLERANCE = 0.002  # local scale factors are applied where they leave 1 by more than this
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A pixel grid: CRS, affine transform and shape. Two grids are equal when all three are.
+
+    Attributes
+    ----------
+    transform : affine.Affine
+        Pixel (column, row) → (x, y) of the pixel's *upper-left corner*, in units of `crs`.
+    shape : (int, int)
+        Rows and columns.
+    crs : pyproj.CRS or None
+        None: pixels only; areas, distances and places are refused with `NoCRS`.
+    """
+
+    transform: Affine
+    shape: tuple[int, int]
+    crs: CRS | None = None
+
+    def __post_init__(self) -> None:
+        h, w = (int(v) for v in self.shape)
+        if h < 1 or w < 1:
+            raise InvalidInput(f"a grid needs at least one row and one column, got shape {tuple(self.shape)}")
+        object.__setattr__(self, "shape", (h, w))
+        object.__setattr__(self, "transform", Affine(*tuple(self.transform)[:6]))
+        if self.transform.determinant == 0 or not all(math.isfinite(v) for v in self.transform[:6]):
+            raise InvalidInput(f"the transform {tuple(self.transform)[:6]} maps pixels to no area")
+        if self.crs is not None:
+            object.__setattr__(self, "crs", _crs(self.crs))
+
+    # ---- builders -------------------------------------------------------------------------------------------
+    @classmethod
+    def from_aoi(cls, aoi: AOI, resolution: float | tuple[float, float] = 10, crs: Any = "utm") -> Grid:
+        """The grid that covers `aoi`, snapped to multiples of `resolution` so that neighbours line up.
+
+        Parameters
+        ----------
+        aoi : AOI
+        resolution : float or (float, float)
+            Pixel size (x, y) in units of `crs` (metres for UTM).
+        crs : "utm" or anything pyproj understands
+            ``"utm"`` picks the zone of the AOI's centre; above 84° N and below 80° S the polar (UPS) grid.
+
+        Raises
+        ------
+        InvalidInput
+            When an AOI in ``"utm"`` is wider than two zones (12°): one projection would distort it.
+        """
+        crs = utm_crs(aoi) if isinstance(crs, str) and crs.lower() == "utm" else _crs(crs)
+        rx, ry = (float(r) for r in (resolution if isinstance(resolution, Sequence) else (resolution, resolution)))
+        if not (rx > 0 and ry > 0):
+            raise InvalidInput(f"resolution must be positive, got {resolution!r}")
+        w, s, e, n = aoi.to_crs(crs).bounds
+        tiny = 1e-6  # an AOI edge that lies on the lattice up to rounding does not earn another pixel
+        left, top = math.floor(w / rx + tiny), math.ceil(n / ry - tiny)
+        right, bottom = math.ceil(e / rx - tiny), math.floor(s / ry + tiny)
+        shape = (max(top - bottom, 1), max(right - left, 1))
+        return cls(Affine(rx, 0, left * rx, 0, -ry, top * ry), shape, crs)
+
+    @classmethod
+    def from_xarray(cls, data: xr.DataArray | xr.Dataset) -> Grid:
+        """The grid of an array with CRS and coordinates as rioxarray keeps them (x, y are pixel centres)."""
+        import rioxarray  # noqa: F401  (registers .rio)
+
+        rio = data.rio
+        return cls(rio.transform(recalc=True), (rio.height, rio.width), None if rio.crs is None else CRS.from_user_input(rio.crs))
+
+    # ---- names and sizes ------------------------------------------------------------------------------------
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.shape[1]
+
+    @property
+    def resolution(self) -> tuple[float, float]:
+        """Pixel size (x, y), positive, in units of `crs`."""
+        t = self.transform
+        return math.hypot(t.a, t.d), math.hypot(t.b, t.e)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) of the outer pixel edges in `crs`."""
+        xs, ys = self.corners()
+        return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
+
+    def corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """x and y of the four outer corners: upper left, upper right, lower right, lower left."""
+        h, w = self.shape
+        cols, rows = np.array([0, w, w, 0], float), np.array([0, 0, h, h], float)
+        return self.transform.a * cols + self.transform.b * rows + self.transform.c, (
+            self.transform.d * cols + self.transform.e * rows + self.transform.f
+        )
+
+    @property
+    def is_north_up(self) -> bool:
+        """Whether rows run along x and columns along y (no rotation)."""
+        return self.transform.b == 0 and self.transform.d == 0
+
+    def aoi(self, name: str = "") -> AOI:
+        """The grid's outline as an AOI."""
+        self._need_crs("its outline on the ground")
+        from shapely.geometry import Polygon
+
+        xs, ys = self.corners()
+        return AOI(Polygon(list(zip(xs.tolist(), ys.tolist(), strict=True))), self.crs, name)
+
+    # ---- pixel ↔ ground -------------------------------------------------------------------------------------
+    def xy(self, rows: Any, cols: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Ground coordinates of pixel *centres* (rows and columns may be fractional)."""
+        r, c = np.asarray(rows, float) + 0.5, np.asarray(cols, float) + 0.5
+        t = self.transform
+        return t.a * c + t.b * r + t.c, t.d * c + t.e * r + t.f
+
+    def rowcol(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of the pixel that holds (x, y); may lie outside the grid."""
+        t = ~self.transform
+        x, y = np.asarray(x, float), np.asarray(y, float)
+        cols, rows = t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+        return np.floor(rows + 1e-9).astype(int), np.floor(cols + 1e-9).astype(int)
+
+    def lonlat(self, rows: Any, cols: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Longitude and latitude (EPSG:4326) of pixel centres."""
+        self._need_crs("longitude and latitude")
+        x, y = self.xy(rows, cols)
+        if self.crs == LONLAT:
+            return x, y
+        lon, lat = Transformer.from_crs(self.crs, LONLAT, always_xy=True).transform(x, y)
+        return np.asarray(lon), np.asarray(lat)
+
+    def coords(self) -> dict[str, np.ndarray]:
+        """1-D pixel-centre coordinates ``{"y": (H,), "x": (W,)}`` of a north-up grid."""
+        if not self.is_north_up:
+            raise InvalidInput("a rotated grid has no 1-D coordinates: reproject it first, e.g. with rioxarray's rio.reproject")
+        return {"y": self.xy(np.arange(self.height), 0)[1], "x": self.xy(0, np.arange(self.width))[0]}
+
+    # ---- true size ------------------------------------------------------------------------------------------
+    @cached_property
+    def _scale(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Metres on the ground per pixel edge as two functions of position, or None where nominal sizes hold.
+
+        Returns (areal, linear): arrays on a coarse lattice of rows × cols, areal true/nominal factor.
+        """
+        h, w = self.shape
+        rows = np.linspace(-0.5, h - 0.5, min(h + 1, 33))
+        cols = np.linspace(-0.5, w - 0.5, min(w + 1, 33))
+        rr, cc = np.meshgrid(rows, cols, indexing="ij")
+        lon, lat = self.lonlat(rr, cc)
+        factors = Proj(self.crs).get_factors(lon, lat)
+        areal = np.asarray(factors.areal_scale, float)
+        operation = self.crs.coordinate_operation
+        if operation is not None and "Pseudo Mercator" in operation.method_name:  # drawn as if the Earth were a sphere
+            e2 = GEOD.f * (2 - GEOD.f)
+            areal = areal * (1 - e2 * np.sin(np.radians(lat)) ** 2) ** 2 / (1 - e2)
+        if not np.all(np.isfinite(areal)) or np.any(areal <= 0):
+            raise InvalidInput(f"the grid reaches where {_short(self.crs)} is not defined: bounds {self.bounds}")
+        if np.max(np.abs(areal - 1)) <= SCALE_TOLERANCE:
+            return None
+        return rows, cols, areal  # type: ignore[return-value]
+
+    def pixel_area(self) -> np.ndarray:
+        """True ground area of each pixel in m², broadcastable to (H, W): shape (1, 1), (H, 1) or (H, W).
+
+        Degrees: geodesic area of the pixel's quadrilateral (WGS84, GeographicLib through `pyproj.Geod`).
+        Projected: nominal size over the areal scale factor of the projection (`pyproj.Proj.get_factors`)
+        where that leaves 1 by more than 0.2 %, else the nominal size. Equal-area projections and UTM near its
+        meridian take the nominal path; EPSG:3857 does not.
+
+        Raises
+        ------
+        NoCRS
+            When the grid has no CRS.
+        """
+        self._need_crs("an area in square metres")
+        return self._areas
+
+    @cached_property
+    def _areas(self) -> np.ndarray:
+        if self.crs.is_geographic:
+            return self._geodesic_areas()
+        unit = self.crs.axis_info[0].unit_conversion_factor or 1.0
+        nominal = abs(self.transform.determinant) * unit**2
+        scale = self._scale
+        if scale is None:
+            return np.full((1, 1), nominal)
+        rows, cols, areal = scale
+        if np.ptp(areal, axis=1).max() < 1e-9 * areal.max():  # Mercator: the same along a row
+            return (nominal / np.interp(np.arange(self.height), rows, areal[:, 0]))[:, None]
+        from scipy.interpolate import RectBivariateSpline
+
+        degree = min(3, len(rows) - 1), min(3, len(cols) - 1)
+        spline = RectBivariateSpline(rows, cols, areal, kx=degree[0], ky=degree[1])
+        return nominal / spline(np.arange(self.height), np.arange(self.width))
+
+    def _geodesic_areas(self) -> np.ndarray:
+        h, w = self.shape
+        if not self.is_north_up:
+            raise InvalidInput("true areas on a rotated grid in degrees are not offered: reproject to a UTM grid first")
+        dx, _ = self.resolution
+        edges = self.transform.f + self.transform.e * np.arange(h + 1)
+        if np.abs(edges).max() > 90 + 1e-9:
+            raise InvalidInput(f"latitudes reach {np.abs(edges).max():g}°: the grid's axes seem swapped (x is longitude)")
+        edges = np.clip(edges, -90, 90)
+        return np.abs(np.diff(_authalic_zone(edges)) * np.radians(dx))[:, None]
+
+    def area_of(self, mask: np.ndarray) -> float:
+        """Ground area of a mask in m² (sum of true pixel areas)."""
+        areas = self.pixel_area()
+        if areas.size == 1:
+            return float(areas.flat[0]) * int(np.count_nonzero(mask))
+        if areas.shape[1] == 1:
+            return float(np.count_nonzero(mask, axis=1) @ areas[:, 0])
+        return float(areas[mask].sum())
+
+    def spacing(self) -> tuple[float, float] | None:
+        """Metres between neighbouring pixel centres (down, right) where one number holds for the whole grid.
+
+        None where it does not (degrees, EPSG:3857 and the like): distances there are geodesic, pixel to pixel.
+        """
+        self._need_crs("a distance in metres")
+        if self.crs.is_geographic or self._scale is not None or not self._keeps_lengths:
+            return None
+        unit = self.crs.axis_info[0].unit_conversion_factor or 1.0
+        rx, ry = self.resolution
+        return ry * unit, rx * unit
+
+    @cached_property
+    def _keeps_lengths(self) -> bool:
+        """Whether lengths hold to 0.2 % in every direction: equal-area projections keep areas, not lengths."""
+        lattice = (np.linspace(-0.5, n - 0.5, min(n + 1, 33)) for n in self.shape)
+        factors = Proj(self.crs).get_factors(*self.lonlat(*np.meshgrid(*lattice, indexing="ij")))
+        extremes = np.stack([factors.tissot_semimajor, factors.tissot_semiminor])
+        return bool(np.abs(extremes - 1).max() <= SCALE_TOLERANCE)
+
+    def distance(self, a: tuple[float, float], b: tuple[float, float]) -> float:
+        """Metres between the centres of pixels `a` and `b`, each (row, column)."""
+        spacing = self.spacing()
+        if spacing is not None and self.is_north_up:
+            return math.hypot((a[0] - b[0]) * spacing[0], (a[1] - b[1]) * spacing[1])
+        lon, lat = self.lonlat([a[0], b[0]], [a[1], b[1]])
+        return float(GEOD.inv(lon[0], lat[0], lon[1], lat[1])[2])
+
+    # ---- masks ----------------------------------------------------------------------------------------------
+    def mask(self, aoi: AOI) -> np.ndarray:
+        """Which pixels have their centre inside `aoi`: (H, W) bool."""
+        self._need_crs("where an AOI lies on it")
+        from rasterio.features import geometry_mask
+
+        shape = aoi.to_crs(self.crs).geometry
+        if self.crs.is_geographic:
+            shape = _near(shape, self.bounds)
+        return geometry_mask([shape], self.shape, self.transform, all_touched=False, invert=True)
+
+    def polygons(self, mask: np.ndarray) -> list[BaseGeometry]:
+        """Outlines of the mask's 8-connected parts, in `crs` (pixel units without one), largest first."""
+        from rasterio.features import shapes
+        from shapely.geometry import shape
+
+        mask = np.asarray(mask, bool)
+        found = shapes(mask.astype(np.uint8), mask=mask, connectivity=8, transform=self.transform)
+        return sorted((shape(g) for g, _ in found), key=lambda p: -p.area)
+
+    def window(self, rows: slice, cols: slice) -> Grid:
+        """The grid of a window ``[rows, cols]`` of the array."""
+        r0, r1, _ = rows.indices(self.height)
+        c0, c1, _ = cols.indices(self.width)
+        t = self.transform
+        corner = t.a * c0 + t.b * r0 + t.c, t.d * c0 + t.e * r0 + t.f
+        return Grid(Affine(t.a, t.b, corner[0], t.d, t.e, corner[1]), (r1 - r0, c1 - c0), self.crs)
+
+    def _need_crs(self, what: str) -> None:
+        if self.crs is None:
+            raise NoCRS(
+                f"this grid ({self.height} × {self.width} pixels) has no CRS, so {what} cannot be given; shares and "
+                "pixel counts can. Pass crs= and transform= when building the scene."
+            )
+
+    def __repr__(self) -> str:
+        rx, ry = self.resolution
+        size = f"{rx:g}" if rx == ry else f"{rx:g} × {ry:g}"
+        unit = " px" if self.crs is None else "°" if self.crs.is_geographic else " " + self.crs.axis_info[0].unit_name
+        unit = {" metre": " m"}.get(unit, unit)
+        return f"<Grid {self.height} × {self.width} at {size}{unit}, {_short(self.crs)}>"
+
+
+def utm_crs(aoi: AOI) -> CRS:
+    """The UTM zone of the AOI's centre (EPSG:326xx/327xx), or the polar UPS grid (EPSG:5041, 5042) beyond 84° N, 80° S."""
+    west, south, east, north = aoi.to_lonlat().bounds
+    if south > 84 or north < -80 or (north > 84 and (south + north) / 2 > 84) or (south < -80 and (south + north) / 2 < -80):
+        return CRS.from_epsg(5041 if north > 0 else 5042)
+    if east - west > 12:
+        raise InvalidInput(
+            f"the AOI spans {east - west:.1f}° of longitude, more than two UTM zones: choose a projection for it, "
+            "e.g. crs=6933 (global equal area) or a national grid"
+        )
+    lon = ((west + east) / 2 + 180) % 360 - 180
+    lat = (south + north) / 2
+    zone = int((lon + 180) // 6) + 1
+    if 56 <= lat < 64 and 3 <= lon < 12:
+        zone = 32  # Norway
+    elif 72 <= lat <= 84 and 0 <= lon < 42:
+        zone = 31 if lon < 9 else 33 if lon < 21 else 35 if lon < 33 else 37  # Svalbard
+    return CRS.from_epsg((32600 if lat >= 0 else 32700) + zone)
+
+
+def _authalic_zone(lat: np.ndarray) -> np.ndarray:
+    """Area in m² per radian of longitude from the equator to each latitude (WGS84; Snyder 1987, eq. 3-12)."""
+    a, f = GEOD.a, GEOD.f
+    e = math.sqrt(f * (2 - f))
+    s = np.sin(np.radians(lat))
+    q = (1 - e**2) * (s / (1 - (e * s) ** 2) - np.log((1 - e * s) / (1 + e * s)) / (2 * e))
+    return a**2 * q / 2
+
+
+def _near(shape: BaseGeometry, bounds: tuple[float, float, float, float]) -> BaseGeometry:
+    """Turn a lon-lat shape by whole circles so that it overlaps `bounds` where it can."""
+    from shapely.affinity import translate
+    from shapely.geometry import box
+    from shapely.ops import unary_union
+
+    outline = box(*bounds)
+    turned = [translate(shape, t) for t in (-360, 0, 360)]
+    hits = [t for t in turned if t.intersects(outline)]
+    return unary_union(hits) if hits else shape
