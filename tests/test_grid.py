@@ -153,6 +153,9 @@ def test_pixel_areas_are_geodesic_ones(grid):
         (3577, 134, -25, 100, 1e-4),
         (3395, 15, 60, 100, 1e-5),
         (2193, 173, -41, 10, 0.002),
+        (20790, -8, 39.5, 100, 1e-4),  # counts longitudes from Lisbon
+        ("ESRI:54030", 15, 46, 1000, 1e-5),
+        ("+proj=sinu +R=6371007.181 +units=m", 15, 46, 463, 1e-5),  # MODIS: a sphere
     ],
 )
 def test_areas_where_scales_differ(code, lon, lat, size, tolerance):

@@ -13,8 +13,9 @@ from pyproj import Geod, Transformer
 from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from terrascope_nb.errors import InvalidInput
-from terrascope_nb.geo import nearest
-from terrascope_nb.geo.nearest import NearestPair, nearest_pair, nearest_pair_on_earth, touches, touching_pixels
+from terrascope_nb.geo import nearest, nearest_on_earth
+from terrascope_nb.geo.nearest import NearestPair, nearest_pair, touches, touching_pixels
+from terrascope_nb.geo.nearest_on_earth import nearest_pair_on_earth
 
 GEOD = Geod(ellps="WGS84")
 
@@ -263,7 +264,7 @@ PLACES = [mercator, utm, degrees_north, across_the_antimeridian, to_the_pole, co
 def test_the_geodesic_is_the_least_of_all(positions, n, coarse, monkeypatch):
     """Both ways, with and without cells ruled out first; the grid is small, so the second is asked for."""
     if coarse:
-        monkeypatch.setattr(nearest, "_SMALL", 0)
+        monkeypatch.setattr(nearest_on_earth, "_SMALL", 0)
         monkeypatch.setattr(nearest, "_CELL", 4)
     rng = np.random.default_rng(n)
     both = specks(rng, (60, 60), 2 * n)
@@ -282,7 +283,7 @@ def test_the_geodesic_is_the_least_of_all(positions, n, coarse, monkeypatch):
 @pytest.mark.parametrize("coarse", [False, True])
 def test_shores_and_noise_on_the_earth(positions, coarse, monkeypatch):
     if coarse:
-        monkeypatch.setattr(nearest, "_SMALL", 0)
+        monkeypatch.setattr(nearest_on_earth, "_SMALL", 0)
         monkeypatch.setattr(nearest, "_CELL", 8)
     a, b = disc((50, 50), (14, 13), 9), disc((50, 50), (33, 38), 8)
     noise = np.random.default_rng(1).random((50, 50)) < 0.5

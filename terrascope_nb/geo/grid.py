@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
-from pyproj import CRS, Geod, Proj, Transformer
+from pyproj import CRS, Geod, Transformer
 
 from terrascope_nb.errors import InvalidInput, NoCRS
 from terrascope_nb.geo.aoi import AOI, LONLAT, _crs, _short
@@ -164,34 +164,54 @@ class Grid:
 
     # ---- true size ------------------------------------------------------------------------------------------
     @cached_property
-    def _scale(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Metres on the ground per pixel edge as two functions of position, or None where nominal sizes hold.
+    def _steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """How one pixel down and one to the right move on the WGS84 ellipsoid, on a coarse lattice.
 
-        Returns (areal, linear): arrays on a coarse lattice of rows × cols, areal true/nominal factor.
+        Returns (rows (n,), cols (m,), down (n, m, 3), right (n, m, 3)): geocentric metres a pixel, by central differences
+        over half a kilometre or half a pixel to either side, whichever is more.
+
+        They are the projection's local scale factors by way of `lonlat`, so that spheres, prime meridians and units that
+        a projection has of its own are counted too (`pyproj.Proj.get_factors` leaves them out).
         """
-        h, w = self.shape
-        rows = np.linspace(-0.5, h - 0.5, min(h + 1, 33))
-        cols = np.linspace(-0.5, w - 0.5, min(w + 1, 33))
+        rows, cols = (np.linspace(-0.5, n - 0.5, min(n + 1, 33)) for n in self.shape)
         rr, cc = np.meshgrid(rows, cols, indexing="ij")
-        lon, lat = self.lonlat(rr, cc)
-        factors = Proj(self.crs).get_factors(lon, lat)
-        areal = np.asarray(factors.areal_scale, float)
-        operation = self.crs.coordinate_operation
-        if operation is not None and "Pseudo Mercator" in operation.method_name:  # drawn as if the Earth were a sphere
-            e2 = GEOD.f * (2 - GEOD.f)
-            areal = areal * (1 - e2 * np.sin(np.radians(lat)) ** 2) ** 2 / (1 - e2)
-        if not np.all(np.isfinite(areal)) or np.any(areal <= 0):
+        rx, ry = (r * self._unit for r in self.resolution)
+        dr, dc = max(0.5, 500 / ry), max(0.5, 500 / rx)
+        down = (_geocentric(*self.lonlat(rr + dr, cc)) - _geocentric(*self.lonlat(rr - dr, cc))) / (2 * dr)
+        right = (_geocentric(*self.lonlat(rr, cc + dc)) - _geocentric(*self.lonlat(rr, cc - dc))) / (2 * dc)
+        if not (np.isfinite(down).all() and np.isfinite(right).all()):
             raise InvalidInput(f"the grid reaches where {_short(self.crs)} is not defined: bounds {self.bounds}")
-        if np.max(np.abs(areal - 1)) <= SCALE_TOLERANCE:
-            return None
-        return rows, cols, areal  # type: ignore[return-value]
+        return rows, cols, down, right
+
+    @property
+    def _unit(self) -> float:
+        """Metres in a unit of a projected CRS."""
+        return self.crs.axis_info[0].unit_conversion_factor or 1.0
+
+    @cached_property
+    def _scale(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """(rows, cols, nominal / true pixel area) on the coarse lattice, or None where the nominal area holds."""
+        rows, cols, down, right = self._steps
+        areal = abs(self.transform.determinant) * self._unit**2 / np.linalg.norm(np.cross(down, right), axis=-1)
+        if not np.isfinite(areal).all():
+            raise InvalidInput(f"the grid reaches where {_short(self.crs)} is not defined: bounds {self.bounds}")
+        return None if np.max(np.abs(areal - 1)) <= SCALE_TOLERANCE else (rows, cols, areal)
+
+    @cached_property
+    def _keeps_lengths(self) -> bool:
+        """Whether lengths hold to 0.2 % both ways, at right angles: equal-area projections keep areas, not lengths."""
+        _, _, down, right = self._steps
+        rx, ry = (r * self._unit for r in self.resolution)
+        lengths = np.linalg.norm(down, axis=-1) / ry, np.linalg.norm(right, axis=-1) / rx
+        skew = np.abs((down * right).sum(axis=-1)) / (rx * ry)
+        return bool(max(*(np.abs(k - 1).max() for k in lengths), skew.max()) <= SCALE_TOLERANCE)
 
     def pixel_area(self) -> np.ndarray:
         """True ground area of each pixel in m², broadcastable to (H, W): shape (1, 1), (H, 1) or (H, W).
 
         Degrees: geodesic area of the pixel's quadrilateral (WGS84, GeographicLib through `pyproj.Geod`).
-        Projected: nominal size over the areal scale factor of the projection (`pyproj.Proj.get_factors`)
-        where that leaves 1 by more than 0.2 %, else the nominal size. Equal-area projections and UTM near its
+        Projected: nominal size over the areal scale factor of the projection (see `_steps`) where that leaves 1
+        by more than 0.2 %, else the nominal size. Equal-area projections and UTM near its
         meridian take the nominal path; EPSG:3857 does not.
 
         Raises
@@ -204,24 +224,32 @@ class Grid:
 
     @cached_property
     def _areas(self) -> np.ndarray:
+        return self._area_rows(np.arange(self.height))
+
+    def _area_rows(self, rows: np.ndarray) -> np.ndarray:
+        """True areas of the pixels in some rows (n,), broadcastable to (n, W)."""
         if self.crs.is_geographic:
-            return self._geodesic_areas()
-        unit = self.crs.axis_info[0].unit_conversion_factor or 1.0
-        nominal = abs(self.transform.determinant) * unit**2
-        scale = self._scale
-        if scale is None:
+            return self._geodesic_areas()[rows]
+        nominal = abs(self.transform.determinant) * self._unit**2
+        if self._scale is None:
             return np.full((1, 1), nominal)
-        rows, cols, areal = scale
+        lattice_rows, lattice_cols, areal = self._scale
         if np.ptp(areal, axis=1).max() < 1e-9 * areal.max():  # Mercator: the same along a row
-            return (nominal / np.interp(np.arange(self.height), rows, areal[:, 0]))[:, None]
+            return (nominal / np.interp(rows, lattice_rows, areal[:, 0]))[:, None]
+        return nominal / self._spline(rows, np.arange(self.width))
+
+    @cached_property
+    def _spline(self) -> Any:
         from scipy.interpolate import RectBivariateSpline
 
-        degree = min(3, len(rows) - 1), min(3, len(cols) - 1)
-        spline = RectBivariateSpline(rows, cols, areal, kx=degree[0], ky=degree[1])
-        return nominal / spline(np.arange(self.height), np.arange(self.width))
+        rows, cols, areal = self._scale
+        return RectBivariateSpline(rows, cols, areal, kx=min(3, len(rows) - 1), ky=min(3, len(cols) - 1))
 
     def _geodesic_areas(self) -> np.ndarray:
-        h, w = self.shape
+        h = self.height
+        degree = self.crs.axis_info[0].unit_conversion_factor
+        if not math.isclose(degree, math.radians(1)):
+            raise InvalidInput(f"{_short(self.crs)} counts in {self.crs.axis_info[0].unit_name}s, not degrees: reproject to EPSG:4326")
         if not self.is_north_up:
             raise InvalidInput("true areas on a rotated grid in degrees are not offered: reproject to a UTM grid first")
         dx, _ = self.resolution
@@ -233,12 +261,16 @@ class Grid:
 
     def area_of(self, mask: np.ndarray) -> float:
         """Ground area of a mask in m² (sum of true pixel areas)."""
-        areas = self.pixel_area()
-        if areas.size == 1:
-            return float(areas.flat[0]) * int(np.count_nonzero(mask))
-        if areas.shape[1] == 1:
-            return float(np.count_nonzero(mask, axis=1) @ areas[:, 0])
-        return float(areas[mask].sum())
+        self._need_crs("an area in square metres")
+        total = 0.0
+        for start in range(0, self.height, 256):  # so that no array of the grid's size is made
+            part = mask[start : start + 256]
+            areas = self._area_rows(np.arange(start, start + part.shape[0]))
+            if areas.shape[1] == 1:
+                total += float((np.count_nonzero(part, axis=1) * areas[:, 0]).sum())
+            else:
+                total += float(areas[part].sum())
+        return total
 
     def spacing(self) -> tuple[float, float] | None:
         """Metres between neighbouring pixel centres (down, right) where one number holds for the whole grid.
@@ -246,19 +278,10 @@ class Grid:
         None where it does not (degrees, EPSG:3857 and the like): distances there are geodesic, pixel to pixel.
         """
         self._need_crs("a distance in metres")
-        if self.crs.is_geographic or self._scale is not None or not self._keeps_lengths:
+        if self.crs.is_geographic or not self._keeps_lengths:
             return None
-        unit = self.crs.axis_info[0].unit_conversion_factor or 1.0
         rx, ry = self.resolution
-        return ry * unit, rx * unit
-
-    @cached_property
-    def _keeps_lengths(self) -> bool:
-        """Whether lengths hold to 0.2 % in every direction: equal-area projections keep areas, not lengths."""
-        lattice = (np.linspace(-0.5, n - 0.5, min(n + 1, 33)) for n in self.shape)
-        factors = Proj(self.crs).get_factors(*self.lonlat(*np.meshgrid(*lattice, indexing="ij")))
-        extremes = np.stack([factors.tissot_semimajor, factors.tissot_semiminor])
-        return bool(np.abs(extremes - 1).max() <= SCALE_TOLERANCE)
+        return ry * self._unit, rx * self._unit
 
     def distance(self, a: tuple[float, float], b: tuple[float, float]) -> float:
         """Metres between the centres of pixels `a` and `b`, each (row, column)."""
@@ -338,6 +361,15 @@ def _authalic_zone(lat: np.ndarray) -> np.ndarray:
     s = np.sin(np.radians(lat))
     q = (1 - e**2) * (s / (1 - (e * s) ** 2) - np.log((1 - e * s) / (1 + e * s)) / (2 * e))
     return a**2 * q / 2
+
+
+def _geocentric(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """Geocentric x, y, z in metres (…, 3) of places on the WGS84 ellipsoid, given in degrees."""
+    lam, phi = (np.radians(np.where(np.isfinite(angle), angle, np.nan)) for angle in (lon, lat))
+    e2 = GEOD.f * (2 - GEOD.f)
+    normal = GEOD.a / np.sqrt(1 - e2 * np.sin(phi) ** 2)
+    across = normal * np.cos(phi)
+    return np.stack([across * np.cos(lam), across * np.sin(lam), (1 - e2) * normal * np.sin(phi)], axis=-1)
 
 
 def _near(shape: BaseGeometry, bounds: tuple[float, float, float, float]) -> BaseGeometry:
