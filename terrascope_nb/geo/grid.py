@@ -319,6 +319,9 @@ class Grid:
         corner = t.a * c0 + t.b * r0 + t.c, t.d * c0 + t.e * r0 + t.f
         return Grid(Affine(t.a, t.b, corner[0], t.d, t.e, corner[1]), (r1 - r0, c1 - c0), self.crs)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in ("transform", "shape", "crs")}  # without what is cached
+
     def _need_crs(self, what: str) -> None:
         if self.crs is None:
             raise NoCRS(
