@@ -1,0 +1,1 @@
+"""Questions, measuring, reasoners and the traces they write."""
