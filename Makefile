@@ -23,7 +23,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "Python 3.11 or newer is needed, but $$p is $$("$$p" -V 2>&1)."; \
 	  echo "Name another one: make PYTHON=python3.12 (and remove $(VENV) if that is the old one)."; exit 1; }
 	@[ -x $(PY) ] || "$(PYTHON)" -m venv $(VENV)
-	$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[test]"
+	$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt torch
+	$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[test,model,odc]"
 	@touch $@
 
 demo: $(STAMP)  ## ask the bundled scenes, offline; writes the report into demo/

@@ -249,6 +249,10 @@ def labelled(data: Path) -> list[tuple[str, str, str]]:
     """Rows (scene, measure, value) where there are pixel labels."""
     rows = []
     lake = bigearthnet(data, "lake, Finland")
+    green, nir = lake.optical["green"], lake.optical["nir"]
+    ndwi = (green - nir) / np.where(green + nir == 0, 1, green + nir) > 0
+    found = 100 * (ndwi & lake.truth).sum() / lake.truth.sum()
+    rows.append(("lake, Finland", "row «NDWI > 0»: part of the true water that it finds", f"{found:.1f} %"))
     masks = {}
     for use in ("optical", "sar", "both"):
         water = lake.classify(use).scores["water"]
