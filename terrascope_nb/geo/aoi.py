@@ -167,17 +167,17 @@ class AOI:
             raise InvalidInput(f"the AOI (bounds {self.bounds}, {_short(self.crs)}) does not fit into {_short(crs)}")
         if crs.is_geographic and shape.bounds[2] - shape.bounds[0] > 180:
             shape = shapely.transform(shape, _lift)  # a projected AOI across 180°: put it back into one piece
-        return AOI(shape if shape.is_valid else shapely.make_valid(shape), crs, self.name)
+        elif self.crs.is_geographic and not crs.is_geographic and self.crosses_antimeridian and not shape.is_valid:
+            # a world map is cut at 180°: so is the AOI, a hair within either side
+            pieces = [shapely.transform(p, reproject) for p in _cut(dense, 180 - 1e-9)]
+            shape = _polygons(pieces)
+        return AOI(shape if shape.is_valid else _polygons([shapely.make_valid(shape)]), crs, self.name)
 
     def to_geojson(self) -> dict[str, Any]:
         """The geometry as a GeoJSON dict in longitude and latitude, cut at the antimeridian (RFC 7946, 3.1.9)."""
-        shape = self.to_lonlat().geometry
-        pieces = []
-        for turn in (-360, 0, 360):
-            piece = shapely.affinity.translate(shape, turn).intersection(shapely.geometry.box(-180, -90, 180, 90))
-            if not piece.is_empty and piece.area > 0:
-                pieces.append(piece)
-        return shapely.geometry.mapping(pieces[0] if len(pieces) == 1 else _polygons(pieces))
+        flat = _polygons(_cut(self.to_lonlat().geometry, 180)).geoms
+        turned = [shapely.geometry.polygon.orient(p) for p in flat]  # outer rings counter-clockwise (3.1.6)
+        return shapely.geometry.mapping(turned[0] if len(turned) == 1 else shapely.geometry.MultiPolygon(turned))
 
     def __repr__(self) -> str:
         w, s, e, n = self.bounds
@@ -220,8 +220,16 @@ def _read_geojson(source: str | Path | dict[str, Any]) -> dict[str, Any]:
 
 
 def _polygons(shapes: list[BaseGeometry]) -> BaseGeometry:
-    flat = [p for s in shapes for p in (s.geoms if hasattr(s, "geoms") else [s])]
-    return shapely.geometry.MultiPolygon(flat)
+    """The polygons of any geometries as one MultiPolygon; lines and points that a repair left over are dropped."""
+    parts = shapely.get_parts(shapely.get_parts(shapes))
+    return shapely.geometry.MultiPolygon([p for p in parts if p.geom_type == "Polygon"])
+
+
+def _cut(shape: BaseGeometry, edge: float) -> list[BaseGeometry]:
+    """A lon-lat shape cut at the antimeridian into pieces between −`edge` and `edge` degrees."""
+    whole = shapely.geometry.box(-edge, -90, edge, 90)
+    turned = [shapely.affinity.translate(shape, turn).intersection(whole) for turn in (-360, 0, 360)]
+    return [piece for piece in turned if not piece.is_empty and piece.area > 0]
 
 
 def _lift(xy: Any) -> Any:
