@@ -13,14 +13,14 @@ from pathlib import Path
 
 import terrascope_nb as ts
 
-LAKE = (15.55, 46.50, 15.65, 46.56)  # the Drava and the fields around it, west of Maribor
+PLACE = (15.55, 46.50, 15.65, 46.56)  # the Drava and the fields around it, west of Maribor
 
 
 def main(argv: list[str] | None = None) -> ts.Trace:
     """Search, look at the clouds over the place, load one date with its radar, ask, write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalog", default="planetary-computer", help="name, URL or folder (default: the real one)")
-    parser.add_argument("--bbox", nargs=4, type=float, default=LAKE, metavar=("W", "S", "E", "N"))
+    parser.add_argument("--bbox", nargs=4, type=float, default=PLACE, metavar=("W", "S", "E", "N"))
     parser.add_argument("--dates", default="2023-08")
     parser.add_argument("--resolution", type=float, default=10)
     parser.add_argument("--question", default="What share of the scene is water?")

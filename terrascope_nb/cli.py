@@ -24,6 +24,9 @@ told), 2 when an input cannot be used, 130 when stopped.
 """
 
 
+_LONGEST = 3000  # characters of a message; what is longer repeats what was typed
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -95,7 +98,12 @@ def _add_ask(commands: Any) -> None:
     add("--catalog", help="folder of a STAC catalogue, its URL, or a known name")
     add("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="area, in degrees")
     add("--aoi", metavar="GEOJSON", help="area as a GeoJSON file")
-    add("--dates", nargs="+", metavar="WHEN", help="of a catalogue: 2023-07 or 2023-07-01/2023-08-15; of files: one each")
+    add(
+        "--dates",
+        nargs="+",
+        metavar="WHEN",
+        help="of a catalogue: 2023-07 or 2023-07-01/2023-08-15; of files: one each",
+    )
 
     files = ask.add_argument_group("files")
     add = files.add_argument
@@ -128,10 +136,12 @@ def _complain(error: object) -> None:
     text = str(error).replace("overwrite=True", "--overwrite")
     if isinstance(error, OSError) and error.strerror and not isinstance(error, TerrascopeError):
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    sys.stderr.write(f"terrascope-nb: {readable(' '.join(text.split()))}\n")
+    text = " ".join(text.split())
+    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    sys.stderr.write(f"terrascope-nb: {readable(shown)}\n")
 
 
-# ---- ask --------------------------------------------------------------------------------------------------------------
+# ---- ask ------------------------------------------------------------------------------------------------------------
 def _ask(args: argparse.Namespace) -> int:
     import terrascope_nb as ts
     from terrascope_nb.reason.show import text
@@ -162,7 +172,10 @@ def _choices(args: argparse.Namespace) -> Any:
     if not args.choices:
         return None
     if len(args.questions) > 1:
-        raise InvalidInput(f"--choices go with one question, and there are {len(args.questions)}; write options into each: «… A. 6 ha B. 12 ha»")
+        raise InvalidInput(
+            f"--choices go with one question, and there are {len(args.questions)}; write options into each: «… "
+            "A. 6 ha B. 12 ha»"
+        )
     pairs = [option.partition("=") for option in args.choices]
     if all(sign and len(letter.strip()) == 1 and letter.strip().isalpha() for letter, sign, _ in pairs):
         if len({letter.strip().upper() for letter, _, _ in pairs}) < len(pairs):
@@ -177,7 +190,9 @@ def _scene(args: argparse.Namespace) -> Any:
     ways = {"--sample": args.sample, "--optical/--sar": args.optical or args.sar, "--catalog": args.catalog}
     given = [k for k, v in ways.items() if v]
     if len(given) != 1:
-        raise InvalidInput(f"say what to look at with exactly one of {', '.join(ways)} (got {', '.join(given) or 'none'})")
+        raise InvalidInput(
+            f"say what to look at with exactly one of {', '.join(ways)} (got {', '.join(given) or 'none'})"
+        )
     if args.bbox and args.aoi:
         raise InvalidInput("give the area by --bbox or by --aoi, not both")
     aoi = ts.AOI.from_bbox(tuple(args.bbox)) if args.bbox else ts.AOI.from_geojson(Path(args.aoi)) if args.aoi else None
@@ -188,16 +203,20 @@ def _scene(args: argparse.Namespace) -> Any:
         if aoi is None or not args.dates:
             raise InvalidInput("--catalog needs an area (--bbox or --aoi) and --dates, e.g. --dates 2023-07")
         if len(args.dates) > 1:
-            raise InvalidInput(f"--catalog takes one --dates, a date or a span like 2023-07-01/2023-08-15; got {' '.join(args.dates)}")
+            raise InvalidInput(
+                f"--catalog takes one --dates, a date or a span like 2023-07-01/2023-08-15; got {' '.join(args.dates)}"
+            )
         optical = None if args.sensor.lower() == "none" else args.sensor
-        return ts.load_scene(aoi, args.dates[0], optical=optical, sar=args.sar_sensor, catalog=args.catalog, times=args.times)
+        return ts.load_scene(
+            aoi, args.dates[0], optical=optical, sar=args.sar_sensor, catalog=args.catalog, times=args.times
+        )
     options = {
-        "bands": args.bands, "sar_bands": args.sar_bands, "scale": args.scale, "offset": args.offset, "units": args.units,
-        "times": args.dates,
+        "bands": args.bands, "sar_bands": args.sar_bands, "scale": args.scale, "offset": args.offset,
+        "units": args.units, "times": args.dates,
     }  # fmt: skip
     return ts.Scene.from_files(
-        optical=_files(args.optical, args.bands), sar=_files(args.sar, args.sar_bands), aoi=aoi, sar_units=args.sar_units,
-        **{k: v for k, v in options.items() if v is not None},
+        optical=_files(args.optical, args.bands), sar=_files(args.sar, args.sar_bands), aoi=aoi,
+        sar_units=args.sar_units, **{k: v for k, v in options.items() if v is not None},
     )  # fmt: skip
 
 
@@ -211,7 +230,7 @@ def _files(paths: list[str] | None, bands: list[str] | None) -> Any:
 
 
 def write(trace: Any, folder: Path, overwrite: bool) -> list[Path]:
-    """Everything of a trace into a folder: the record, the report and, where there are georeferenced masks, GIS files."""
+    """Everything of a trace into a folder: record, report and, where there are georeferenced masks, GIS files."""
     if trace.steps and trace.frames[trace.steps[0].image].grid.crs is not None:
         item = trace.to_stac(folder, overwrite=overwrite)
         return [folder / "report.html", folder / "masks.tif", folder / "masks.geojson", folder / "trace", item]
@@ -219,7 +238,7 @@ def write(trace: Any, folder: Path, overwrite: bool) -> list[Path]:
     return [report, trace.save(folder / "trace", overwrite=overwrite)]
 
 
-# ---- the other commands -----------------------------------------------------------------------------------------------
+# ---- the other commands ---------------------------------------------------------------------------------------------
 def _version_or_help(args: argparse.Namespace) -> int:
     import terrascope_nb as ts
 

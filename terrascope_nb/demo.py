@@ -29,7 +29,10 @@ def demo(out: Path, say: Callable[[str], object]) -> list[Trace]:
         Is handed each line to show.
     """
     lake, fields = samples.load("lake"), samples.load("fields")
-    say(f"Searched {samples.catalog()} and loaded, by the code that also searches a remote catalogue:\n{lake!r}\n{fields!r}\n")
+    say(
+        f"Searched {samples.catalog()} and loaded, by the code that also searches a remote "
+        f"catalogue:\n{lake!r}\n{fields!r}\n"
+    )
     made = synthetic_pair(np.random.default_rng(7))
     spectral = open_reasoner("spectral")
     traces = []

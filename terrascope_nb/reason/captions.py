@@ -136,5 +136,6 @@ def difference_words(claim: Claim) -> str:
     """Claimed minus measured with its sign, between percentages in points; «» where there is none."""
     if claim.difference is None:
         return ""
-    said = value_words(round(claim.difference, 12) or 0.0, "points" if claim.unit == "%" else claim.unit)
+    gap = float(f"{claim.difference:.2g}") if abs(claim.difference) < 1 else claim.difference
+    said = value_words(gap or 0.0, "points" if claim.unit == "%" else claim.unit)
     return said if claim.difference <= 0 else f"+{said}"

@@ -275,7 +275,7 @@ def _made(trace: Trace, rung: Rung) -> Safe:
         note = shown_note(f.grid.shape, rung.side)
         words = [
             f"{_kind(f)}, {f.day}{', blanked' if f.blanked else ''}; {repr(f.grid)[1:-1]}; {shares}{whole}.",
-            _sentence(f"{f.view.name}: {f.view.stretch}"),
+            _sentence(f"{f.view.name.replace('sar', 'SAR')}: {f.view.stretch}"),
             _sentence(note),
             f"From {', '.join(map(scrub, f.sources)) or 'arrays in memory'}.",
             *map(_sentence, map(scrub, f.notes)),

@@ -94,6 +94,7 @@ STYLE = """
 .tsnb.tsnb tr{break-inside:avoid}
 .tsnb.tsnb p,.tsnb.tsnb li{orphans:3;widows:3}
 .tsnb.tsnb details{display:none}
+.tsnb.tsnb+.tsnb.tsnb{break-before:page;margin-top:0;border-top:0}
 .tsnb.tsnb .verdict{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 }
 """

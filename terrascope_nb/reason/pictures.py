@@ -42,7 +42,7 @@ class Rung:
 
 
 _FINE = (1024, 80), (724, 70), (512, 70), (512, 50), (448, 50), (384, 50)
-_COARSE = (320, 50), (256, 50), (181, 45), (128, 45), (64, 40)
+_COARSE = (320, 50), (288, 50), (256, 50), (224, 50), (181, 45), (128, 45), (64, 40)
 RUNGS = tuple(Rung(side, quality) for side, quality in (*_FINE, *_COARSE))
 """From the finest to what always fits."""
 
@@ -77,7 +77,7 @@ def pixel_aspect(grid: Grid) -> float:
     >>> pixel_aspect(Grid(Affine(10, 0, 0, 0, -20, 0), (4, 4), 32633))
     2.0
     >>> round(pixel_aspect(Grid(Affine(0.001, 0, 14, 0, -0.001, 60), (4, 4), 4326)), 3)
-    1.999
+    2.0
     """
     rx, ry = grid.resolution
     if grid.crs is None:

@@ -30,7 +30,8 @@ class TraceFigure(Figure):
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a script that the font lacks shows as boxes
+            # letters that the font lacks are shown as boxes
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
             self.savefig(out, format="png", dpi=110)
         return out.getvalue()
 

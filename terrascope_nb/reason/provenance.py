@@ -40,7 +40,9 @@ def provenance(name: str, options: Mapping[str, Any], scene: Scene) -> dict[str,
 
 
 _SECRET = re.compile(r"token|secret|passw|credential|api_?key|^key$|sas$|authorization", re.IGNORECASE)
-_SIGNED = re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s?#]*)[?#]\S*|(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE)
+_SIGNED = re.compile(
+    r"(\b[a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s?#]*)[?#]\S*|(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE
+)
 
 
 def _plain(name: str, value: Any) -> str | int | float | bool | None:

@@ -1,4 +1,4 @@
-"""Reasoners: the protocol, the table of those at hand, and the four verbs `ask`, `ask_many`, `stream`, `open_reasoner`."""
+"""Reasoners: the protocol, the table of those at hand, and four verbs: `ask`, `ask_many`, `stream`, `open_reasoner`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def open_reasoner(name: str | Reasoner, **options: Any) -> Reasoner:
     if not isinstance(name, str):
         opened = _checked(name, "a reasoner")
         if options:
-            raise InvalidInput(f"{opened.name!r} is open already: {', '.join(options)} come too late, give options where it is made")
+            raise InvalidInput(
+                f"{opened.name!r} is open already: {', '.join(options)} come too late, give options where it is made"
+            )
         return opened
     build = _builder(name)
     _check_options(name, build, options)
@@ -117,7 +119,10 @@ def _check_options(name: str, build: Any, options: Mapping[str, Any]) -> None:
     lacking = [k for k, p in has.items() if p.kind in plain and p.default is p.empty and k not in options]
     if lacking:
         call = ", ".join(f"{k}=…" for k in lacking)
-        raise InvalidInput(f"reasoner {name!r} needs {' and '.join(lacking)}: open it first, reasoner=ts.open_reasoner({name!r}, {call})")
+        raise InvalidInput(
+            f"reasoner {name!r} needs {' and '.join(lacking)}: open it first, "
+            f"reasoner=ts.open_reasoner({name!r}, {call})"
+        )
 
 
 def _checked(made: Any, what: str) -> Reasoner:
@@ -126,7 +131,8 @@ def _checked(made: Any, what: str) -> Reasoner:
     lacking = [k for k in ("name", "options", "stream") if not hasattr(made, k)]
     if lacking:
         raise InvalidInput(
-            f"{what} has a name (str), options (a mapping) and stream(scene, question, choices); {type(made).__name__} lacks {', '.join(lacking)}"
+            f"{what} has a name (str), options (a mapping) and stream(scene, question, choices); "
+            f"{type(made).__name__} lacks {', '.join(lacking)}"
         )
     return made
 
@@ -222,12 +228,19 @@ def ask_many(
         raise InvalidInput("questions is one text; give a list of them, or ask that one with ask(scene, question)")
     asked = list(questions)
     if isinstance(choices, str | Mapping):
-        raise InvalidInput(f"choices has one entry a question: a list of {len(asked)}, each a list, a dict or None; got {type(choices).__name__}")
+        raise InvalidInput(
+            f"choices has one entry a question: a list of {len(asked)}, each a list, a dict or None; got "
+            f"{type(choices).__name__}"
+        )
     each = [scenes] * len(asked) if isinstance(scenes, Scene) else list(scenes)
     options = [None] * len(asked) if choices is None else list(choices)
     if not len(each) == len(asked) == len(options):
-        counts = f"{len(each)} scenes, {len(asked)} questions" + ("" if choices is None else f" and {len(options)} choices")
-        raise InvalidInput(f"{counts} do not pair up: give one scene or as many as questions, and one entry of choices a question")
+        counts = f"{len(each)} scenes, {len(asked)} questions" + (
+            "" if choices is None else f" and {len(options)} choices"
+        )
+        raise InvalidInput(
+            f"{counts} do not pair up: give one scene or as many as questions, and one entry of choices a question"
+        )
     opened = open_reasoner(reasoner)
     requests = [_request(*request) for request in zip(each, asked, options, strict=True)]
     if hasattr(opened, "stream_many"):
@@ -248,14 +261,19 @@ def _together(opened: Reasoner, requests: list[tuple[Scene, str, Choices | None]
     for item in opened.stream_many(requests):  # type: ignore[attr-defined]
         k, event = item if isinstance(item, tuple) and len(item) == 2 else (None, item)
         if not isinstance(k, int) or not 0 <= k < len(runs):
-            raise TraceError(f"stream_many of {opened.name!r} yields (index, event) with an index below {len(runs)}; got {str(item)[:80]!r}")
+            raise TraceError(
+                f"stream_many of {opened.name!r} yields (index, event) with an index below {len(runs)}; got "
+                f"{str(item)[:80]!r}"
+            )
         runs[k].append(event)
     return [_trace(run, opened, request) for run, request in zip(runs, requests, strict=True)]
 
 
 def _trace(events: Iterable[Event], opened: Reasoner, request: tuple[Scene, str, Choices | None]) -> Trace:
     scene, question, choices = request
-    return Trace.from_events(events, scene, question, choices, opened.name, provenance(opened.name, opened.options, scene))
+    return Trace.from_events(
+        events, scene, question, choices, opened.name, provenance(opened.name, opened.options, scene)
+    )
 
 
 def _run(opened: Reasoner, request: tuple[Scene, str, Choices | None]) -> Trace:
@@ -316,7 +334,10 @@ def _request(scene: Any, question: Any, choices: Any) -> tuple[Scene, str, Choic
     """Checked arguments; options given apart win, else those that stand in the question are split off."""
     if not isinstance(scene, Scene):
         hint = f": ts.samples.load({scene!r})?" if isinstance(scene, str) else ""
-        raise InvalidInput(f"scene is a Scene, from ts.load_scene, ts.samples.load or Scene.from_files; got {type(scene).__name__}{hint}")
+        raise InvalidInput(
+            "scene is a Scene, from ts.load_scene, ts.samples.load or Scene.from_files; got "
+            f"{type(scene).__name__}{hint}"
+        )
     if not isinstance(question, str):
         raise InvalidInput(f"question is a text; got {type(question).__name__}")
     if not question.strip():

@@ -73,7 +73,9 @@ class ReferenceReasoner:
         """The mask of one class of the map, or of the union that it is («vegetation»)."""
         numbers = self._numbers(label)
         if not numbers:
-            return Finding(None, abstained=f"the land-cover map has no such class; it has {', '.join(self.labels(scene, moment))}")
+            return Finding(
+                None, abstained=f"the land-cover map has no such class; it has {', '.join(self.labels(scene, moment))}"
+            )
         made = self._map(scene, moment)
         mask = np.isin(made.values, numbers) & made.mapped
         score = None if made.mapped.all() else np.where(made.mapped, mask, np.float32("nan")).astype(np.float32)
@@ -92,7 +94,10 @@ class ReferenceReasoner:
     def _map(self, scene: Scene, moment: Moment) -> _Map:
         moments = scene.moments()
         if len(self._maps) not in (1, len(moments)):
-            raise InvalidInput(f"{len(self._maps)} land-cover maps for {len(moments)} dates: give one, or one a date")
+            raise InvalidInput(
+                f"{len(self._maps)} land-cover maps for {len(moments)} date{'s' if len(moments) > 1 else ''}: "
+                "give one, or one a date"
+            )
         which = 0 if len(self._maps) == 1 else moments.index(moment)
         grid = scene.images[moment.image].grid
         if (which, grid) not in self._ready:
@@ -108,7 +113,8 @@ class ReferenceReasoner:
             raw, source = np.asarray(item), "the land-cover array given"
             if raw.shape != grid.shape:
                 raise GridMismatch(
-                    f"the land-cover array has shape {raw.shape}, the scene's grid is {grid.shape}: cut it to the scene, or give it with "
+                    f"the land-cover array has shape {raw.shape}, the scene's grid is {grid.shape}: cut it to "
+                    "the scene, or give it with "
                     "its CRS, as a GeoTIFF's path or a DataArray with .rio.crs"
                 )
         values = _whole_numbers(raw)
@@ -119,7 +125,8 @@ class ReferenceReasoner:
         if strange:
             shown = ", ".join(map(str, strange[:10])) + (" …" if len(strange) > 10 else "")
             raise NotFound(
-                f"the land-cover map holds class numbers that the legend lacks: {shown}. Add them to legend=, or name the one that "
+                f"the land-cover map holds class numbers that the legend lacks: {shown}. Add them to legend=, "
+                "or name the one that "
                 "means «not mapped» as nodata="
             )
         return _Map(values, mapped, source)
@@ -127,11 +134,15 @@ class ReferenceReasoner:
 
 def _legend(given: Mapping[int, str]) -> dict[int, str]:
     if not isinstance(given, Mapping) or not given:
-        raise InvalidInput(f'legend is {{class number: name}}, e.g. {{1: "forest", 2: "water"}}; got {str(given)[:60]!r}')
+        raise InvalidInput(
+            f'legend is {{class number: name}}, e.g. {{1: "forest", 2: "water"}}; got {str(given)[:60]!r}'
+        )
     out = {}
     for number, name in given.items():
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise InvalidInput(f"legend's keys are class numbers; got {number!r} for {str(name)!r}, did you turn it round?")
+            raise InvalidInput(
+                f"legend's keys are class numbers; got {number!r} for {str(name)!r}, did you turn it round?"
+            )
         if not isinstance(name, str) or not name.strip():
             raise InvalidInput(f"legend names class {number} {name!r}; a name is a text, e.g. 'water'")
         out[int(number)] = canonical(name)
@@ -151,7 +162,9 @@ def _whole_numbers(raw: np.ndarray) -> np.ndarray:
     values[known] = raw[known].astype(np.int32)
     if not np.array_equal(values[known], raw[known]):
         odd = raw[known][values[known] != raw[known]][0]
-        raise InvalidInput(f"a land-cover map holds whole class numbers; this one holds {odd:g}: is it a reflectance or a probability?")
+        raise InvalidInput(
+            f"a land-cover map holds whole class numbers; this one holds {odd:g}: is it a reflectance or a probability?"
+        )
     return values
 
 
@@ -186,19 +199,25 @@ def _onto(data: xr.DataArray, grid: Grid) -> np.ndarray:
         if data.shape == grid.shape:
             return values
         raise GridMismatch(
-            f"the land-cover map has no CRS and shape {data.shape}, the scene's grid is {grid.shape}: give it its CRS with "
+            f"the land-cover map has no CRS and shape {data.shape}, the scene's grid is {grid.shape}: give it "
+            "its CRS with "
             ".rio.write_crs(…)"
         )
     if grid.crs is None:
-        raise GridMismatch("the land-cover map has a CRS, the scene has none: give the map as an array on the scene's pixels")
+        raise GridMismatch(
+            "the land-cover map has a CRS, the scene has none: give the map as an array on the scene's pixels"
+        )
     here = Grid.from_xarray(data)
     if here == grid:
         return values
     put = data.copy(data=values).rio.write_nodata(UNMAPPED)
-    put = put.rio.reproject(grid.crs, shape=grid.shape, transform=grid.transform, resampling=Resampling.nearest, nodata=UNMAPPED).values
+    put = put.rio.reproject(
+        grid.crs, shape=grid.shape, transform=grid.transform, resampling=Resampling.nearest, nodata=UNMAPPED
+    ).values
     if (put == UNMAPPED).all():
         raise GridMismatch(
-            f"the land-cover map does not reach the scene, or maps nothing there: it lies at {here.bounds} in {here.crs.to_string()}, "
+            f"the land-cover map does not reach the scene, or maps nothing there: it lies at {here.bounds} in "
+            f"{here.crs.to_string()}, "
             f"the scene at {grid.bounds} in {grid.crs.to_string()}"
         )
     return put

@@ -25,7 +25,9 @@ class ReplayReasoner:
 
     def __init__(self, trace: Trace | str | Path) -> None:
         if not isinstance(trace, Trace | str | Path):
-            raise InvalidInput(f"a recording is a Trace, or the folder that trace.save wrote; got {type(trace).__name__}")
+            raise InvalidInput(
+                f"a recording is a Trace, or the folder that trace.save wrote; got {type(trace).__name__}"
+            )
         self._trace = trace if isinstance(trace, Trace) else Trace.load(trace)
         self.options: Mapping[str, Any] = {"trace": "in memory" if isinstance(trace, Trace) else str(trace)}
 
@@ -41,7 +43,9 @@ class ReplayReasoner:
         """
         trace = self._trace
         if question.strip() != trace.question.strip():
-            raise InvalidInput(f"the recording answers {trace.question!r}, not {question!r}; ask that, or another reasoner")
+            raise InvalidInput(
+                f"the recording answers {trace.question!r}, not {question!r}; ask that, or another reasoner"
+            )
         recorded = [f.grid for f in trace.frames]
         if [i.grid for i in scene.images] != recorded:
             raise GridMismatch(

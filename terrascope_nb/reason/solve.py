@@ -58,10 +58,12 @@ def solve(plan: Plan, scene: Scene, source: MaskSource) -> Iterator[Event]:
     except Abstain as e:
         what = capital(e.label) if e.label else "This"
         yield Text(f"{' ' if said else ''}{what} cannot be told: {e.reason}.")
-        yield Answer("cannot be told", finish="abstained", reason=f"{named(e.label)}: {e.reason}" if e.label else e.reason)
+        yield Answer(
+            "cannot be told", finish="abstained", reason=f"{named(e.label)}: {e.reason}" if e.label else e.reason
+        )
 
 
-# ---- answers ----------------------------------------------------------------------------------------------------------
+# ---- answers --------------------------------------------------------------------------------------------------------
 def _answer(text: str, picked: Picked | None, value: float | None = None, unit: str = "") -> Iterator[Event]:
     """The answer with its option; a tie, or that none fits, is said before."""
     if picked is not None:
@@ -92,7 +94,7 @@ def _yes(work: Work, yes: bool) -> Iterator[Event]:
     yield from _answer("yes" if yes else "no", work.plan.choices and pick_bool(work.plan.choices, yes))
 
 
-# ---- one class --------------------------------------------------------------------------------------------------------
+# ---- one class ------------------------------------------------------------------------------------------------------
 def _coverage(work: Work) -> Iterator[Event]:
     region = yield from work.covers(work.plan.labels[0], work.moment())
     yield from _number(work, m.share(region))
@@ -113,7 +115,11 @@ def _counting(work: Work) -> Iterator[Event]:
     region = yield from work.covers(work.plan.labels[0], work.moment())
     fact = m.count(region)
     small, lost = fact.values or (0, 0)
-    small = f" (smaller specks are not counted: {small} of them, {lost} pixel{'' if lost == 1 else 's'} in all)" if small else ""
+    small = (
+        f" (smaller specks are not counted: {small} of them, {lost} pixel{'' if lost == 1 else 's'} in all)"
+        if small
+        else ""
+    )
     yield Text(f" {counted(region.label, fact.value)}{small}.", "measured")
     choices = work.plan.choices
     yield from _answer(str(fact.value), choices and pick_number(choices, fact.value, ""), float(fact.value))
@@ -132,11 +138,14 @@ def _location(work: Work) -> Iterator[Event]:
     region = yield from work.covers(work.plan.labels[0], work.moment())
     work.need_part(region)
     place = str(m.location(region).value)
-    yield Text(f" {capital(region.label)} {verb(region.label, 'lies')} in the {place} of the {place_word(region.domain)}.", "measured")
+    yield Text(
+        f" {capital(region.label)} {verb(region.label, 'lies')} in the {place} of the {place_word(region.domain)}.",
+        "measured",
+    )
     yield from _label(work, place)
 
 
-# ---- two and more classes ---------------------------------------------------------------------------------------------
+# ---- two and more classes -------------------------------------------------------------------------------------------
 def _two(work: Work, there: bool = False) -> Iterator[Event]:
     """Both regions of a plan; with `there`, each must hold a part large enough to count."""
     moment = work.moment()
@@ -215,7 +224,7 @@ def _distance(work: Work) -> Iterator[Event]:
     yield from _number(work, fact)
 
 
-# ---- two and more dates -----------------------------------------------------------------------------------------------
+# ---- two and more dates ---------------------------------------------------------------------------------------------
 def _change(work: Work) -> Iterator[Event]:
     first, last = work.pair()
     wanted = work.plan.unit
@@ -249,7 +258,7 @@ def _change(work: Work) -> Iterator[Event]:
 
 
 def _lost_and_gained(before: m.Region, after: m.Region, unit: str) -> str:
-    """«was lost on 4.2 % of the clear pixels (0.5 ha) and gained on 0.3 % (400 m²); the net change is −3.9 % (−0.46 ha)»."""
+    """«was lost on 4.2 % of the clear pixels (0.5 ha) and gained on 0.3 % (400 m²); the net change is −3.9 % (…)»."""
     said = []
     for change in (m.loss, m.gain, m.net):
         share = change(before, after).value
@@ -293,16 +302,22 @@ def _building_change(work: Work) -> Iterator[Event]:
     """Destroyed buildings among all: all of them as the first date shows them, the destroyed as the last does."""
     destroyed, among = work.plan.labels
     first, last = work.pair()
-    before = yield from work.region(among, first, f"{work.opening(first)}there are ", f"{_parts(work, among, first)} {named(among)}")
+    before = yield from work.region(
+        among, first, f"{work.opening(first)}there are ", f"{_parts(work, among, first)} {named(among)}"
+    )
     yield Text(". ", "measured")
-    after = yield from work.region(destroyed, last, f"{work.opening(last)}there are ", f"{_parts(work, destroyed, last)} {named(destroyed)}")
+    after = yield from work.region(
+        destroyed, last, f"{work.opening(last)}there are ", f"{_parts(work, destroyed, last)} {named(destroyed)}"
+    )
     yield Text(".", "measured")
     total, lost = int(m.count(before).value), int(m.count(after).value)
     if not total:
         raise Abstain(f"there are no {named(among)} on {work.day(first)}")
     seen = before.domain.both(after.domain).clear_share
     if seen < WHOLE:
-        yield Text(f" {pretty(100 * seen, '%')} of the {place_word(before.domain)} could be seen on both dates.", "measured")
+        yield Text(
+            f" {pretty(100 * seen, '%')} of the {place_word(before.domain)} could be seen on both dates.", "measured"
+        )
     yield from _number(work, replace(m.share(before), value=100 * lost / total))
 
 

@@ -30,7 +30,7 @@ class SpectralReasoner:
     Notes
     -----
     Each date is classified once for each pair of images, as a whole, and kept as long as the images are. That takes
-    about 250 bytes a pixel at its peak and 50 bytes a pixel kept: 250 MB and 50 MB for 1024 × 1024 pixels. Cut a
+    about 150 bytes a pixel at its peak and 50 bytes a pixel kept: 160 MB and 50 MB for 1024 × 1024 pixels. Cut a
     larger scene first, with ``scene.select(aoi=…)``.
     """
 
@@ -49,7 +49,9 @@ class SpectralReasoner:
     def labels(self, scene: Scene, moment: Moment) -> tuple[str, ...]:
         """Classes that the bands of this date allow and that exclude one another."""
         found = self.classify(scene, moment)
-        return () if found is None else tuple(k for k, s in found.scores.items() if s.abstained is None and k not in SKY)
+        return (
+            () if found is None else tuple(k for k, s in found.scores.items() if s.abstained is None and k not in SKY)
+        )
 
     def find(self, scene: Scene, moment: Moment, label: str) -> Finding:
         """The mask of one class by rules, or why these bands do not allow it."""
@@ -85,7 +87,8 @@ class SpectralReasoner:
             return None
         if optical is not None and sar is not None and optical.grid != sar.grid:
             raise GridMismatch(
-                f"optical and SAR of this date lie on two grids: {optical.grid!r}, {sar.grid!r}. Load them onto one grid, or ask "
+                f"optical and SAR of this date lie on two grids: {optical.grid!r}, {sar.grid!r}. Load them "
+                "onto one grid, or ask "
                 'one of them: scene.select(modalities="optical")'
             )
         known = self._cache.setdefault(anchor, WeakKeyDictionary())
@@ -123,5 +126,8 @@ class SpectralReasoner:
 
     def _unseen(self, scene: Scene, moment: Moment) -> str:
         """Why no image of a date may be used."""
-        why = [w or f"there is no {kind} image" for w, kind in zip(self._left_out(scene, moment), ("optical", "SAR"), strict=True)]
+        why = [
+            w or f"there is no {kind} image"
+            for w, kind in zip(self._left_out(scene, moment), ("optical", "SAR"), strict=True)
+        ]
         return f"nothing may be looked at: {' and '.join(why)}"

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _DAMAGE = (
-    KeyError, TypeError, ValueError, IndexError, AttributeError, zipfile.BadZipFile, CRSError, shapely.errors.ShapelyError,
+    KeyError, TypeError, ValueError, IndexError, AttributeError, zipfile.BadZipFile, CRSError,
+    shapely.errors.ShapelyError,
 )  # fmt: skip
 RECORD, ARRAYS, BANDS = "trace.json", "arrays.npz", "scene.npz"
 
@@ -231,7 +232,8 @@ def _step_out(s: Step, k: int, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     if s.probability is not None:
         arrays[f"steps/{k}/probability"] = s.probability.values
     return {
-        "text": scrub_in_place(s.text), "label": scrub_in_place(s.label), "image": s.image, "image_source": s.image_source,
+        "text": scrub_in_place(s.text), "label": scrub_in_place(s.label), "image": s.image,
+        "image_source": s.image_source,
         "sar_share": s.sar_share, "sar_image": s.sar_image, "note": scrub_in_place(s.note), "start": s.start,
         "end": s.end,
     }  # fmt: skip

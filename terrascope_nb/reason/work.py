@@ -64,7 +64,10 @@ class Work:
             return self.moments[place]
         fits = [x for x in self.moments if str(self.scene.images[x.image].time).startswith(when)]
         if not fits:
-            raise Abstain(f"no image is of {'the year ' if len(when) == 4 else ''}{when}; the scene has {', '.join(map(self.day, self.moments))}")
+            raise Abstain(
+                f"no image is of {'the year ' if len(when) == 4 else ''}{when}; the scene has "
+                f"{', '.join(map(self.day, self.moments))}"
+            )
         return fits[-1 if latest else 0]
 
     def pair(self) -> tuple[Moment, Moment]:
@@ -86,7 +89,8 @@ class Work:
             raise Abstain(f"the question compares two dates, and the scene has only {self.day(first)} for both")
         if one > other:
             raise InvalidInput(
-                f"the question asks for change from {self.day(first)} to {self.day(last)}, which is earlier: name the earlier date first"
+                f"the question asks for change from {self.day(first)} to {self.day(last)}, which is earlier: "
+                "name the earlier date first"
             )
         return first, last
 
@@ -194,7 +198,11 @@ class Work:
         domain = region.domain
         what = "pixels with data" if region.label in SKY else "clear pixels"
         inside = " inside the area" if domain.aoi_share < 1 else ""
-        seen = f" ({_percent(domain.clear_share)} of the {place_word(domain)} could be measured)" if domain.clear_share < WHOLE else ""
+        seen = (
+            f" ({_percent(domain.clear_share)} of the {place_word(domain)} could be measured)"
+            if domain.clear_share < WHOLE
+            else ""
+        )
         text = f"{pretty(m.share(region).value, '%')} of the {what}{inside}{seen}"
         if self.plan.task == "area" and self.plan.unit == "px":
             return f"{text}, {region.count} pixels"
@@ -220,7 +228,8 @@ class Work:
         image = self.scene.images[self.moment().image]
         if image.grid.crs is None:
             raise NoCRS(
-                f"the question asks for {what}, and {image.grid!r} has no CRS, so its pixels have no size: build the scene with "
+                f"the question asks for {what}, and {image.grid!r} has no CRS, so its pixels have no size: "
+                "build the scene with "
                 f"crs= and transform=, or ask for {instead}"
             )
 
@@ -231,7 +240,10 @@ class Work:
             return
         size = float(grid.pixel_area().mean()) ** 0.5
         if abs(size - stated) > 0.01 * stated:
-            yield Text(f"The question states a pixel size of {stated:g} m, but the image has a pixel size of {_metres(size)} m, which counts here. ")
+            yield Text(
+                f"The question states a pixel size of {stated:g} m, but the image has a pixel size of "
+                f"{_metres(size)} m, which counts here. "
+            )
 
 
 def place_word(domain: Domain) -> str:
@@ -251,4 +263,3 @@ def answered_unit(text: str, base: str) -> str:
     """The unit at the end of a figure that `pretty` wrote."""
     tail = text.split()[-1] if " " in text else ""
     return tail if any(c.isalpha() or c == "%" for c in tail) else base
-

@@ -102,8 +102,9 @@ def cloud_words(layer: str, sensor: str) -> str:
     """The sentence that says where a cloud mask comes from."""
     from terrascope_nb.stac.sensors import sensor_of
 
-    classes = ", ".join(map(str, sensor_of(sensor).cloudy))
-    return f"cloud from the layer {layer!r}: its classes {classes} are not clear"
+    known = sensor_of(sensor)
+    values = ", ".join(map(str, known.cloudy))
+    return f"cloud from the layer {layer!r}: its {'bits' if known.bits else 'classes'} {values} are not clear"
 
 
 def finish(images: Sequence[Image], aoi: AOI | None, name: str, notes: Sequence[str]) -> Scene:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,7 @@ import numpy as np
 from terrascope_nb.errors import InvalidInput, NothingFound, TooLarge
 from terrascope_nb.geo.aoi import AOI
 from terrascope_nb.geo.grid import Grid
+from terrascope_nb.scene.dates import Candidate, choose, gap_words, pair, span
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,42 +21,6 @@ if TYPE_CHECKING:
 
 ORBIT = ("orbit_state", "relative_orbit")
 NEGATIVE = 0.2  # share of pixels below 0 that no scene has: dark water and shadow scatter about 0 by less than that
-ENOUGH = 0.5  # share of the AOI that a radar pass must cover to be preferred over a later one
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One date of a cube, seen over the AOI.
-
-    Attributes
-    ----------
-    index : int
-        Position along the cube's time axis.
-    time : numpy.datetime64
-        UTC, to the second.
-    cloud : float or None
-        Share of the AOI's pixels with data that are not clear, 0…1; None without a cloud layer.
-    valid : float
-        Share of the AOI's pixels with data, 0…1.
-    orbit : str
-        Of radar: direction and track, in words.
-    """
-
-    index: int
-    time: np.datetime64
-    cloud: float | None
-    valid: float
-    orbit: str = ""
-
-    @property
-    def clear(self) -> float:
-        """Share of the AOI that is there and clear, 0…1."""
-        return self.valid * (1 - (self.cloud or 0.0))
-
-    def words(self) -> str:
-        """The date with its figures."""
-        cloud = "cloud not known" if self.cloud is None else f"{self.cloud:.0%} cloud"
-        return f"{str(self.time)[:10]} ({cloud}, {self.valid:.0%} with data)"
 
 
 def load_scene(
@@ -138,7 +100,7 @@ def load_scene(
         raise InvalidInput("name a sensor: optical='sentinel-2-l2a', sar='sentinel-1-rtc', or both")
     if not 0 <= max_cloud_aoi <= 100:
         raise InvalidInput(f"max_cloud_aoi is a percentage, 0 to 100; got {max_cloud_aoi!r}")
-    gap = _gap(max_gap)
+    gap = span(max_gap)
     if grid is None:
         grid = Grid.from_aoi(aoi, resolution if resolution is not None else _finest(optical, sar), crs)
     inside = grid.mask(aoi)
@@ -151,12 +113,12 @@ def load_scene(
     if optical is None:
         found = _find(aoi, datetime, sar, catalog if sar_catalog is None else sar_catalog, None, None)
         seen = _look(found, grid, engine, inside, None, max_bytes, on_missing, notes)
-        chosen = _choose(seen, times, max_cloud_aoi, aoi, notes)
+        chosen = choose(seen, times, max_cloud_aoi, aoi, notes)
         radar = _read(found, grid, engine, None, chosen[:1] if best else chosen, max_bytes, notes, on_missing)
         return from_cubes(None, radar, aoi=aoi, name=name, notes=notes)
     found = _find(aoi, datetime, optical, catalog, max_cloud, query)
     seen = _look(found, grid, engine, inside, bands, max_bytes, on_missing, notes)
-    chosen = _choose(seen, times, max_cloud_aoi, aoi, notes)
+    chosen = choose(seen, times, max_cloud_aoi, aoi, notes)
     if sar is None:
         cube = _read(found, grid, engine, bands, chosen[:1] if best else chosen, max_bytes, notes, on_missing)
         return from_cubes(cube, aoi=aoi, name=name, notes=notes)
@@ -164,7 +126,7 @@ def load_scene(
     window = (_text(min(stamps) - gap), _text(max(stamps) + gap))
     sar_found = _find(aoi, window, sar, catalog if sar_catalog is None else sar_catalog, None, None)
     radar_seen = _look(sar_found, grid, engine, inside, None, max_bytes, on_missing, notes)
-    pairs = _pair(chosen, radar_seen, gap, one_orbit=not best)
+    pairs = pair(chosen, radar_seen, gap, one_orbit=not best)
     if best:
         ranked = [c for c in chosen if c.index in pairs]
         if ranked and ranked[0] is not chosen[0]:
@@ -179,7 +141,7 @@ def load_scene(
         )
     for c in chosen:
         if c.index in pairs:
-            notes.append(_gap_words(c, pairs[c.index]))
+            notes.append(gap_words(c, pairs[c.index]))
         else:
             notes.append(f"no radar within {max_gap} of {str(c.time)[:10]}")
     near = {pairs[c.index].index: pairs[c.index] for c in chosen if c.index in pairs}
@@ -194,65 +156,6 @@ def load_scene(
 
 
 # ---- dates ----------------------------------------------------------------------------------------------------------
-def _choose(seen: list[Candidate], times: Any, max_cloud_aoi: float, aoi: AOI, notes: list[str]) -> list[Candidate]:
-    """The dates to use; for "best" all usable ones, the best first (its SAR decides among them)."""
-    if not (isinstance(times, str) and times in ("best", "all")):
-        wanted = [times] if isinstance(times, str) or not isinstance(times, (Sequence, np.ndarray)) else list(times)
-        texts = [str(t).replace(" ", "T") for t in wanted]
-        lost = [t for t in texts if not any(str(c.time).startswith(t) for c in seen)]
-        if lost:
-            raise NothingFound(f"no image of {', '.join(lost)} over {aoi!r}; there are: {_list(seen)}")
-        chosen = [c for c in seen if any(str(c.time).startswith(t) for t in texts)]
-        notes += [
-            f"taken as asked: {c.words()}" for c in chosen if c.cloud is not None and c.cloud * 100 > max_cloud_aoi
-        ]
-        return chosen
-    usable = [c for c in seen if c.valid > 0 and (c.cloud is None or c.cloud * 100 <= max_cloud_aoi)]
-    if not usable:
-        raise NothingFound(
-            f"no date shows {aoi!r} with at most {max_cloud_aoi:g} % cloud over it: {_list(seen)}. Raise "
-            "max_cloud_aoi=, widen "
-            "datetime=, name dates with times=[…], or ask the radar alone (optical=None)"
-        )
-    left = [c for c in seen if c not in usable]
-    if left:
-        notes.append("left out: " + _list(left))
-    if times == "all":
-        return usable
-    usable.sort(key=lambda c: (-round(c.clear, 3), c.time))
-    if len(seen) > 1:
-        notes.append(f"chosen of {len(seen)} dates as the one that shows most of the AOI clear: {usable[0].words()}")
-    return usable
-
-
-def _pair(
-    chosen: list[Candidate], radar: list[Candidate], gap: np.timedelta64, one_orbit: bool
-) -> dict[int, Candidate]:
-    """Optical index → radar date: the nearest within `gap` that covers half the AOI, else the fullest.
-
-    With `one_orbit` all dates are paired with radar of one direction and track where one serves them all, since the
-    same ground looks different from another: the one whose gaps are smallest together.
-    """
-    nearest = _nearest(chosen, radar, gap)
-    if not one_orbit or len({r.orbit for r in nearest.values()}) < 2:
-        return nearest
-    time = {c.index: c.time for c in chosen}
-    ways = [_nearest(chosen, [r for r in radar if r.orbit == o], gap) for o in dict.fromkeys(r.orbit for r in radar)]
-    full = [w for w in ways if len(w) == len(nearest) and all(r.valid >= ENOUGH for r in w.values())]
-    return min(full, key=lambda w: sum(abs(r.time - time[k]) for k, r in w.items()), default=nearest)
-
-
-def _nearest(chosen: list[Candidate], radar: list[Candidate], gap: np.timedelta64) -> dict[int, Candidate]:
-    out = {}
-    for c in chosen:
-        near = sorted(
-            (r for r in radar if abs(r.time - c.time) <= gap and r.valid > 0), key=lambda r: abs(r.time - c.time)
-        )
-        if near:
-            out[c.index] = next((r for r in near if r.valid >= ENOUGH), max(near, key=lambda r: r.valid))
-    return out
-
-
 def _look(
     found: Found,
     grid: Grid,
@@ -375,38 +278,6 @@ def _finest(*sensors: str | None) -> float:
     from terrascope_nb.stac.sensors import sensor_of
 
     return min(sensor_of(s).resolution for s in sensors if s is not None)
-
-
-def _gap(value: Any) -> np.timedelta64:
-    """A span of time from ``"6D"``, ``"36h"``, ``"90min"`` or a timedelta."""
-    if isinstance(value, dt.timedelta | np.timedelta64):
-        gap = np.timedelta64(value)
-    else:
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(d|day|days|h|hour|hours|min|minutes)\s*", str(value).lower())
-        if found is None:
-            raise InvalidInput(f"max_gap={value!r} cannot be read: write it as '6D', '36h' or a datetime.timedelta")
-        seconds = {"d": 86_400, "h": 3600, "m": 60}[found.group(2)[0]]
-        gap = np.timedelta64(round(float(found.group(1)) * seconds), "s")
-    if gap < np.timedelta64(0, "s"):
-        raise InvalidInput(
-            f"max_gap={value!r} is negative: give the most time between an optical and a SAR image, e.g. '6D'"
-        )
-    return gap
-
-
-def _gap_words(optical: Candidate, radar: Candidate) -> str:
-    hours = float((radar.time - optical.time) / np.timedelta64(1, "h"))
-    size = f"{abs(hours):.0f} hours" if abs(hours) < 48 else f"{abs(hours) / 24:.1f} days"
-    side = "after" if hours >= 0 else "before"
-    orbit = f" ({radar.orbit})" if radar.orbit else ""
-    return (
-        f"radar of {str(radar.time)[:16]} UTC{orbit}, {size} {side} the optical image of {str(optical.time)[:16]} UTC"
-    )
-
-
-def _list(seen: list[Candidate]) -> str:
-    shown = "; ".join(c.words() for c in seen[:12])
-    return shown + (f"; and {len(seen) - 12} more" if len(seen) > 12 else "") if seen else "none"
 
 
 def _text(stamp: np.datetime64) -> str:

@@ -1,8 +1,9 @@
 """Scenes whose truth is known: land cover, rivers, fields, towns, cloud, a SAR view, a second date, damaged buildings.
 
-Reflectances are typical values of each cover (Sentinel-2 bands, read off the published spectra of the USGS and ECOSTRESS
-libraries to two digits), with variation by stand, by pixel and by sensor; radar is gamma-distributed speckle about typical
-backscatter of C band. They are for tests and demonstrations: nothing measured on them speaks about real ground.
+Reflectances are values of the size that spectral libraries show for each cover in Sentinel-2 bands, set by hand, with
+variation by stand, by pixel and by sensor; radar is gamma-distributed speckle about typical backscatter of C band.
+
+They are for tests and demonstrations: nothing measured on them speaks about real ground.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ SPECTRA: dict[int, tuple[tuple[float, ...], float, float]] = {
 }
 #: Mean backscatter (VV, VH) in dB.
 BACKSCATTER: dict[int, tuple[float, float]] = {
-    10: (-8.5, -13.5), 30: (-12.0, -19.0), 40: (-11.0, -18.0), 50: (-4.0, -11.0), 60: (-13.5, -22.0), 70: (-12.0, -20.0),
+    10: (-8.5, -13.5), 30: (-12.0, -19.0), 40: (-11.0, -18.0), 50: (-4.0, -11.0), 60: (-13.5, -22.0),
+    70: (-12.0, -20.0),
     80: (-21.0, -28.0), 101: (-3.0, -10.0), 102: (-8.0, -14.0),
 }  # fmt: skip
 SMALLEST = 32  # pixels a side: below that no river, town and field fit beside each other
@@ -169,7 +171,9 @@ def synthetic_damage(
 def _check(rng: Any, size: int, resolution: float, times: Any = None) -> None:
     if not isinstance(rng, np.random.Generator):
         hint = f"numpy.random.default_rng({rng})" if isinstance(rng, int) else "numpy.random.default_rng(0)"
-        raise InvalidInput(f"rng is a numpy.random.Generator, so that a scene can be made again: {hint}; got {type(rng).__name__}")
+        raise InvalidInput(
+            f"rng is a numpy.random.Generator, so that a scene can be made again: {hint}; got {type(rng).__name__}"
+        )
     if size < SMALLEST:
         raise InvalidInput(f"a synthetic scene needs at least {SMALLEST} pixels a side, got {size}")
     if not resolution > 0:
@@ -179,7 +183,7 @@ def _check(rng: Any, size: int, resolution: float, times: Any = None) -> None:
 
 
 def landscape(rng: np.random.Generator, size: int, snow: bool = False) -> np.ndarray:
-    """A label map (size, size) uint8: what lies where follows one height field, fields are parcels, the river runs down."""
+    """A label map (size, size) uint8: what lies where follows one height field; fields are parcels, a river crosses."""
     height = _field(rng, size, size / 7) + 0.3 * _field(rng, size, size / 24)
     wood = _field(rng, size, size / 14)
     labels = np.full((size, size), 30, np.uint8)
@@ -206,7 +210,7 @@ def landscape(rng: np.random.Generator, size: int, snow: bool = False) -> np.nda
 
 
 def _smoothed(labels: np.ndarray) -> np.ndarray:
-    """Round off corners and threads: twice, a pixel whose class holds a third of its 3 × 3 at most becomes their mode."""
+    """Round off corners and threads: twice, a pixel whose class holds a third of its 3 × 3 at most becomes the mode."""
     for _ in range(2):
         classes = np.unique(labels)
         votes = np.stack([ndimage.uniform_filter((labels == c).astype(np.float32), 3, mode="nearest") for c in classes])
@@ -257,7 +261,13 @@ def _river(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _scene(
-    rng: np.random.Generator, maps: list[np.ndarray], times: list[str], resolution: float, sar: bool, cloud: float, name: str
+    rng: np.random.Generator,
+    maps: list[np.ndarray],
+    times: list[str],
+    resolution: float,
+    sar: bool,
+    cloud: float,
+    name: str,
 ) -> Scene:
     if not 0 <= cloud <= 1:
         raise InvalidInput(f"cloud is a share of the scene, 0…1, got {cloud}")
@@ -272,14 +282,19 @@ def _scene(
             veil = _field(rng, size, size / 9)
             covered = veil >= np.quantile(veil, 1 - cloud)
             bright = 0.45 + 0.12 * np.clip(veil - veil[covered].min(), 0, 2)
-            bands = {k: np.where(covered, bright * (0.9 if k.startswith("swir") else 1.0), b).astype(np.float32) for k, b in bands.items()}
+            bands = {
+                k: np.where(covered, bright * (0.9 if k.startswith("swir") else 1.0), b).astype(np.float32)
+                for k, b in bands.items()
+            }
         images.append(_image(bands, "optical", grid, time, covered, "reflectance"))
         if sar:
             images.append(_image(_speckle(rng, labels), "sar", grid, time, None, "linear"))
     return Scene(tuple(images), name=name, notes=("synthetic: nothing measured on it speaks about real ground",))
 
 
-def _image(bands: dict[str, np.ndarray], modality: str, grid: Grid, time: str, cloud: np.ndarray | None, units: str) -> Any:
+def _image(
+    bands: dict[str, np.ndarray], modality: str, grid: Grid, time: str, cloud: np.ndarray | None, units: str
+) -> Any:
     import xarray as xr
 
     from terrascope_nb.scene.scene import Image
@@ -311,4 +326,3 @@ def _speckle(rng: np.random.Generator, labels: np.ndarray) -> dict[str, np.ndarr
         looks = rng.gamma(LOOKS, 1 / LOOKS, labels.shape)
         out[name] = (10 ** (decibels[labels] / 10) * looks).astype(np.float32)
     return out
-

@@ -23,9 +23,8 @@ def main(seed: int = 7) -> int:
         report = firing.run(Path(folder), total=300, seed=seed)
     print(report.table())
     waits = report.faults["429"] + report.faults["429 until"]
-    print(
-        f"\n{report.seconds:.1f} s; {sum(report.faults.values())} faults sent; {waits} times Retry-After, {report.early} came back early"
-    )
+    print(f"\n{report.seconds:.1f} s; {sum(report.faults.values())} faults sent, as some are met at each try")
+    print(f"{waits} times Retry-After was asked for, {report.early} requests came back before it was over")
     return int(any(o.wrong or o.silent or o.other or o.missed for o in report.outcomes.values()) or report.early > 0)
 
 
