@@ -16,6 +16,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """
     names = sorted(str(k) for k in known)
     lowered = {n.lower(): n for n in names}
-    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name)[:200].lower(), lowered, n=1, cutoff=0.6)
     hint = f"; did you mean {lowered[near[0]]!r}?" if near else "."
-    return f"unknown {kind} {str(name)!r}{hint} Known: {', '.join(names) if names else 'none'}"
+    shown = str(name) if len(str(name)) <= 80 else f"{str(name)[:79]}…"
+    return f"unknown {kind} {shown!r}{hint} Known: {', '.join(names) if names else 'none'}"

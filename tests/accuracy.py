@@ -18,7 +18,7 @@ import rasterio
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 
-from terrascope_nb.reason.landcover import LABELS, Classification, classify
+from terrascope_nb.reason.rules.landcover import LABELS, Classification, classify
 
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 

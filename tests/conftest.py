@@ -10,6 +10,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from servers.fixtures import archive, stac, stac_environment  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("TERRASCOPE_NB_SHARED_DATA", ROOT.parent / "shared" / "data"))

@@ -449,7 +449,7 @@ def test_items_of_no_known_sensor_are_refused(shared_data):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"engine": "odc-stac"}, "stackstac"),
+        ({"engine": "odcstac"}, "odc-stac"),
         ({"grid": square(4), "resolution": 20}, "not both"),
         ({"grid": Grid(Affine(10, 0, 0, 0, -10, 0), (4, 4))}, "EPSG"),
         ({"grid": Grid(Affine(10, 1, 600000, 1, -10, 5200000), (4, 4), CRS.from_epsg(32633))}, "north-up"),

@@ -31,7 +31,7 @@ from terrascope_nb.geo.grid import Grid
 from terrascope_nb.reason import measure
 from terrascope_nb.reason.answers import Choices, read_letter
 from terrascope_nb.reason.events import Answer, Mask, Text
-from terrascope_nb.reason.region import Region
+from terrascope_nb.reason.measure.region import Region
 from terrascope_nb.scene.domain import Domain
 from terrascope_nb.testing import ScriptedReasoner, synthetic_pair, synthetic_scene, truth_reasoner
 

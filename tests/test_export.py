@@ -26,8 +26,8 @@ from terrascope_nb.geo.aoi import AOI
 from terrascope_nb.geo.grid import GEOD, Grid
 from terrascope_nb.reason.events import Answer, Mask
 from terrascope_nb.reason.export import NOT_MEASURED, write_text
-from terrascope_nb.reason.item import ASSETS, item_id
-from terrascope_nb.reason.outlines import bbox, lonlat, outline
+from terrascope_nb.reason.export.item import ASSETS, item_id
+from terrascope_nb.reason.export.outlines import bbox, lonlat, outline
 from terrascope_nb.reason.scrub import readable, scrub, scrub_in_place, scrubbed
 from terrascope_nb.reason.trace import Trace
 from terrascope_nb.scene import samples

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terrascope_nb.errors import InvalidInput, NotFound
-from terrascope_nb.reason.evidence import difference, estimate_haze
-from terrascope_nb.reason.histogram import find_valley
-from terrascope_nb.reason.landcover import LABELS, NEVER, classify
-from terrascope_nb.reason.sar_rules import average_power
+from terrascope_nb.reason.rules.evidence import difference, estimate_haze
+from terrascope_nb.reason.rules.histogram import find_valley
+from terrascope_nb.reason.rules.landcover import LABELS, NEVER, classify
+from terrascope_nb.reason.rules.sar import average_power
 
 #: Surface reflectance of typical covers: blue, green, red, red edge, nir, swir 1.6, swir 2.2 (µm).
 SPECTRA = {

@@ -16,8 +16,6 @@ from scipy.ndimage import binary_dilation, distance_transform_edt, label
 from terrascope_nb.errors import GridMismatch, InvalidInput, NoCRS
 from terrascope_nb.geo.aoi import AOI
 from terrascope_nb.geo.grid import GEOD, Grid
-from terrascope_nb.reason import benchmark_rules as bench
-from terrascope_nb.reason.components import component_sizes
 from terrascope_nb.reason.measure import (
     EQUAL,
     LOCATIONS,
@@ -36,6 +34,8 @@ from terrascope_nb.reason.measure import (
     rank,
     share,
 )
+from terrascope_nb.reason.measure import benchmark_rules as bench
+from terrascope_nb.reason.measure.components import component_sizes
 from terrascope_nb.scene.domain import Domain
 from terrascope_nb.testing.strategies import domains, grids, masks, regions, turned
 

@@ -25,9 +25,10 @@ from PIL import Image as Picture
 from terrascope_nb._html import esc
 from terrascope_nb.errors import InvalidInput
 from terrascope_nb.geo.grid import Grid
-from terrascope_nb.reason.captions import SIGNS
 from terrascope_nb.reason.events import Answer, Mask
-from terrascope_nb.reason.pictures import (
+from terrascope_nb.reason.show import BUNDLE_BYTES, mimebundle, page, pages, plot, png, text
+from terrascope_nb.reason.show.captions import SIGNS
+from terrascope_nb.reason.show.pictures import (
     AROUND,
     EDGE,
     FILL,
@@ -42,7 +43,6 @@ from terrascope_nb.reason.pictures import (
     shown_shape,
     tile,
 )  # fmt: skip
-from terrascope_nb.reason.show import BUNDLE_BYTES, mimebundle, page, pages, plot, png, text
 from terrascope_nb.reason.trace import Trace
 from terrascope_nb.scene import samples
 from terrascope_nb.scene.images import bands_dataset

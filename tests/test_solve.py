@@ -16,10 +16,10 @@ import terrascope_nb as ts
 from terrascope_nb.errors import GridMismatch, InvalidInput, NoCRS
 from terrascope_nb.geo.grid import Grid
 from terrascope_nb.reason.events import Answer, Event, Mask, Progress, Text
-from terrascope_nb.reason.finding import Finding
 from terrascope_nb.reason.question import Plan, forms, understand
 from terrascope_nb.reason.reference import ReferenceReasoner
 from terrascope_nb.reason.solve import solve
+from terrascope_nb.reason.solve.finding import Finding
 from terrascope_nb.testing import Synthetic, synthetic_damage, synthetic_pair, synthetic_scene, truth_reasoner
 
 LEAVES = ("tree cover", "grassland", "cropland", "built-up", "bare land", "water", "snow and ice")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from terrascope_nb.errors import AlreadyThere, InvalidInput, NotFound
 from terrascope_nb.geo.aoi import AOI
 from terrascope_nb.reason.events import Answer, Mask, Text
-from terrascope_nb.reason.store import load, load_saved_scene, save
+from terrascope_nb.reason.export.store import load, load_saved_scene, save
 from terrascope_nb.reason.trace import Trace
 from terrascope_nb.scene import samples
 from terrascope_nb.scene.scene import Scene

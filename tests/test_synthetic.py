@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from terrascope_nb.errors import InvalidInput
-from terrascope_nb.reason import benchmark_rules as rules
 from terrascope_nb.reason.measure import Region
+from terrascope_nb.reason.measure import benchmark_rules as rules
 from terrascope_nb.scene import synthetic
 from terrascope_nb.scene.domain import Domain
 from terrascope_nb.testing import Synthetic, synthetic_damage, synthetic_pair, synthetic_scene

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terrascope_nb.geo.grid import Grid
-from terrascope_nb.reason.claims import read
-from terrascope_nb.reason.figures import Figure, figures, flatten
 from terrascope_nb.reason.measure import Region
 from terrascope_nb.reason.question import understand
 from terrascope_nb.reason.reference import ReferenceReasoner
 from terrascope_nb.reason.trace import Trace
 from terrascope_nb.reason.verify import RULE, VERDICTS, Claim, verify
+from terrascope_nb.reason.verify.claims import read
+from terrascope_nb.reason.verify.figures import Figure, figures, flatten
 from terrascope_nb.scene.domain import Domain
 from terrascope_nb.scene.scene import Scene
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ class AOI:
         except (TypeError, ValueError) as err:
             raise InvalidInput(f"bbox must be four numbers (west, south, east, north), got {bbox!r}") from err
         crs = _crs(crs)
+        if not all(map(math.isfinite, (w, s, e, n))):
+            raise InvalidInput(f"bbox {tuple(bbox)} holds a number that is not finite; give (west, south, east, north)")
         if crs.is_geographic and w > e:
             e += 360
         if not (w < e and s < n):
@@ -207,7 +210,7 @@ def _read_geojson(source: str | Path | dict[str, Any]) -> dict[str, Any]:
     text = str(source)
     if not text.lstrip().startswith("{"):
         path = Path(source)
-        if not path.is_file():
+        if not os.path.isfile(path):  # false, not an error, for a name that is too long
             raise InvalidInput(f"no GeoJSON file at {str(path)!r} (a JSON string must start with '{{')")
         text = path.read_text(encoding="utf-8")
     try:

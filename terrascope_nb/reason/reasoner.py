@@ -22,6 +22,8 @@ REASONERS: dict[str, str] = {
     "spectral": "terrascope_nb.reason.spectral:SpectralReasoner",
     "reference": "terrascope_nb.reason.reference:ReferenceReasoner",
     "replay": "terrascope_nb.reason.replay:ReplayReasoner",
+    "terrascope": "terrascope_nb.model.reasoner:TerraScopeReasoner",
+    "hf-vlm": "terrascope_nb.model.baseline_vlm:HFVLMReasoner",
 }
 GROUP = "terrascope_nb.reasoners"
 

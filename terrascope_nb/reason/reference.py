@@ -12,11 +12,11 @@ import numpy as np
 from terrascope_nb.errors import GridMismatch, InvalidInput, NotFound
 from terrascope_nb.geo.grid import Grid
 from terrascope_nb.reason.events import Event
-from terrascope_nb.reason.finding import SKY, Finding
-from terrascope_nb.reason.phrases import listed
 from terrascope_nb.reason.question import understand
 from terrascope_nb.reason.solve import solve
-from terrascope_nb.scene.classes import canonical, leaves
+from terrascope_nb.reason.solve.finding import Finding
+from terrascope_nb.reason.solve.phrases import listed
+from terrascope_nb.scene.classes import SKY, canonical, leaves
 from terrascope_nb.scene.scene import Moment, Scene
 
 if TYPE_CHECKING:

@@ -68,11 +68,11 @@ def scrubbed(value: Any) -> Any:
 
 
 def readable(text: str) -> str:
-    """The text with half characters (lone surrogates) and control characters as U+FFFD, so that any file can hold it.
+    """The text with half characters (lone surrogates), control characters and turned writing (bidi overrides) as U+FFFD, so that any file can hold it.
 
     Examples
     --------
     >>> readable("a" + chr(0xD800) + "b" + chr(0)) == "a" + chr(0xFFFD) + "b" + chr(0xFFFD)
     True
     """
-    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", "\ufffd", text)
+    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", text)

@@ -9,10 +9,11 @@ from weakref import WeakKeyDictionary
 from terrascope_nb._suggest import unknown
 from terrascope_nb.errors import GridMismatch, InvalidInput, NotFound
 from terrascope_nb.reason.events import Event
-from terrascope_nb.reason.finding import SKY, Finding
-from terrascope_nb.reason.landcover import Classification, classify
 from terrascope_nb.reason.question import understand
+from terrascope_nb.reason.rules.landcover import Classification, classify
 from terrascope_nb.reason.solve import solve
+from terrascope_nb.reason.solve.finding import Finding
+from terrascope_nb.scene.classes import SKY
 from terrascope_nb.scene.scene import Image, Moment, Scene
 
 SENSORS = ("auto", "optical", "sar")

@@ -17,7 +17,7 @@ from terrascope_nb.reason.answers import Choices
 from terrascope_nb.reason.events import FINISHES, SEG, Answer, Event, Mask, Progress, Text
 from terrascope_nb.reason.grammar import spans, write_output
 from terrascope_nb.reason.measure import measure
-from terrascope_nb.reason.region import Measured, Region
+from terrascope_nb.reason.measure.region import Measured, Region
 from terrascope_nb.scene.classes import canonical
 from terrascope_nb.scene.domain import Domain
 from terrascope_nb.scene.render import View
@@ -278,7 +278,7 @@ class Trace:
 
     def to_stac(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write a STAC item with the masks, outlines, report and record as assets; returns the item's path."""
-        from terrascope_nb.reason.item import to_stac
+        from terrascope_nb.reason.export.item import to_stac
 
         return to_stac(self, folder, overwrite)
 
@@ -296,14 +296,14 @@ class Trace:
 
     def save(self, folder: str | Path, scene: Scene | bool = False, overwrite: bool = False) -> Path:
         """Write the whole trace into a folder that `Trace.load` reads back; `scene` may be given to keep its bands."""
-        from terrascope_nb.reason.store import save
+        from terrascope_nb.reason.export.store import save
 
         return save(self, folder, scene, overwrite)
 
     @classmethod
     def load(cls, folder: str | Path) -> Trace:
         """Read a trace that `save` wrote."""
-        from terrascope_nb.reason.store import load
+        from terrascope_nb.reason.export.store import load
 
         return load(folder)
 
@@ -341,7 +341,7 @@ def frame_domain(frames: Sequence[Frame], image: int, sar_image: int | None = No
 def region_of(step: Step, frames: Sequence[Frame]) -> Region:
     """The step's mask with where it may be measured: clear, inside the AOI, and judged (its score is not NaN)."""
     score = None if step.probability is None else step.probability.values
-    domain = frame_domain(frames, step.image, step.sar_image).judged(score)
+    domain = frame_domain(frames, step.image, step.sar_image).of_label(step.label).judged(score)
     return Region(step.label, step.mask.values, domain, step.image, step.time)
 
 
@@ -351,7 +351,10 @@ def _step(event: Mask, scene: Scene, frames: tuple[Frame, ...], text: str, start
     image = scene.images[event.image]
     mask = np.asarray(event.mask)
     if mask.shape != image.grid.shape:
-        raise TraceError(f"a mask of shape {mask.shape} on image {event.image}, whose grid is {image.grid.shape}")
+        raise TraceError(
+            f"a mask of shape {mask.shape} on image {event.image}, whose grid is {image.grid.shape}: "
+            "resample it onto scene.images[…].grid, or name the image it was drawn on"
+        )
     if mask.dtype != bool:
         raise TraceError(f"a mask must be bool, got {mask.dtype}: say what counts as in, e.g. probability > 0.5")
     label = canonical(event.label) if event.label else ""

@@ -41,7 +41,7 @@ CLASSES: tuple[LandClass, ...] = (
                         "lagoon", "sea", "flooded area", "flood water", "permanent water bodies", "inland water",
                         "marine water", "water surface", "water area", "stream", "canal", "ocean", "floodwater",
                         "inundated area"), "#0072b2"),
-    LandClass("snow and ice", ("snow", "ice", "snow/ice", "glacier", "snow cover", "permanent snow", "ice cover",
+    LandClass("snow and ice", ("snow", "ice", "snow/ice", "snow or ice", "glacier", "snow cover", "permanent snow", "ice cover",
                                "snowfield", "snow covered area", "permanent snow and ice"), "#88ccee"),
     LandClass("tree cover", ("tree", "forest", "woodland", "wood", "woods", "canopy", "tree canopy", "forested area",
                              "forest cover", "trees", "forested", "forested land", "forest land", "forest area",
@@ -100,6 +100,10 @@ for _word, _label in _BY_WORD.items():
 _PATTERN = re.compile(
     r"(?<![\w-])(" + "|".join(re.escape(f) for f in sorted(_BY_FORM, key=len, reverse=True)) + r")(?![\w-])", re.IGNORECASE
 )
+
+
+SKY = ("cloud", "cloud shadow")
+"""What hides the ground: measured among all pixels with data, where everything else is among the clear ones."""
 
 
 def labels() -> tuple[str, ...]:

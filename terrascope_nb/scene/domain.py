@@ -9,6 +9,7 @@ import numpy as np
 
 from terrascope_nb.errors import GridMismatch
 from terrascope_nb.geo.grid import Grid
+from terrascope_nb.scene.classes import SKY
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,10 @@ class Domain:
         """Share of the AOI without data, 0…1."""
         n = int(np.count_nonzero(self.inside))
         return int(np.count_nonzero(self.inside & ~self.valid)) / n if n else 0.0
+
+    def of_label(self, label: str) -> Domain:
+        """The domain of one class: what hides the ground (`classes.SKY`) is measured among all pixels with data."""
+        return Domain(self.grid, self.inside, self.valid, self.valid) if label in SKY else self
 
     def judged(self, score: np.ndarray | None) -> Domain:
         """The domain less the pixels whose score is NaN: what a reasoner could not judge is not measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -241,9 +242,9 @@ def _open(path: Any) -> Any:
 
     text = _text(path)
     if "://" not in text and not text.startswith("/vsi"):
-        if Path(text).is_dir():
+        if os.path.isdir(text):
             raise ReadFailed(f"{text} is a folder; give the file in it")
-        if not Path(text).is_file():
+        if not os.path.isfile(text):  # false, too, for a name that is too long
             raise ReadFailed(f"there is no file {text}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)

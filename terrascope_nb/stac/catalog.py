@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,18 @@ from terrascope_nb._suggest import unknown
 from terrascope_nb.errors import InvalidInput, NotFound, NothingFound
 from terrascope_nb.geo.aoi import AOI
 from terrascope_nb.stac import folder
-from terrascope_nb.stac.api import ask, shown
-from terrascope_nb.stac.query import Query, instant, span
-from terrascope_nb.stac.sensors import SENSORS, Sensor, sensor_of
+from terrascope_nb.stac.api import ask, count, shown
+from terrascope_nb.stac.nothing import counted, matching, why_nothing
+from terrascope_nb.stac.query import Query, instant
+from terrascope_nb.stac.retry import Retry
+from terrascope_nb.stac.sensors import Sensor, sensor_of
+from terrascope_nb.stac.sign import sign_planetary
 
 if TYPE_CHECKING:
     import geopandas
+    import pandas
+
+    from terrascope_nb.stac.thumbnails import Thumbnails
 
 Item = dict[str, Any]
 
@@ -27,7 +32,6 @@ CATALOGS: Mapping[str, str] = {
     "earth-search": "https://earth-search.aws.element84.com/v1",
     "sample": str(Path(__file__).resolve().parents[1] / "data" / "sample"),
 }
-_INF = timedelta(days=10**6)
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,17 @@ class Catalog:
     headers : mapping, optional
         HTTP headers for an API. Never shown.
     sign : callable, optional
-        href → href that opens; called each time an asset is opened, never kept. Must pickle for distributed reading.
+        href → href that opens; called each time an asset is opened, and again when the signature is refused; never
+        kept. Must pickle for distributed reading. One that keeps tokens may have a method ``forget(signed)``, which
+        is called with a signed href that was refused.
+    retry : Retry, optional
+        The patience with the servers that hold the assets: tries, seconds, waits.
     """
 
     location: str | Path
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     sign: Callable[[str], str] | None = field(default=None, repr=False)
+    retry: Retry | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.location, str | Path) or not str(self.location):
@@ -75,7 +84,7 @@ class Catalog:
 
     def signer(self) -> Callable[[str], str] | None:
         """`sign`, or the Planetary Computer's own where that is the catalogue; None: hrefs open as they are."""
-        return _sign_planetary if self.sign is None and self.location == "planetary-computer" else self.sign
+        return sign_planetary if self.sign is None and self.location == "planetary-computer" else self.sign
 
     def find(self, query: Query) -> list[Item]:
         """The items that match, as plain dicts with absolute hrefs. Reads the folder or asks the API, each time.
@@ -89,7 +98,13 @@ class Catalog:
         """
         if self.is_api:
             return ask(self.address, query, self.headers)
-        return query.order(_matching(self.read(), query))[: query.limit]
+        return query.order(matching(self.read(), query))[: query.limit]
+
+    def count(self, query: Query) -> int | None:
+        """How many items match, whatever its `limit`; None where an API does not tell. Asks it, or reads the folder."""
+        if self.is_api:
+            return count(self.address, query, self.headers)
+        return len(matching(self.read(), query))
 
     def read(self) -> list[Item]:
         """Every item of a folder."""
@@ -148,7 +163,9 @@ def search(
     if sensor is not None:
         try:
             known = sensor_of(sensor)
-            collections = known.collections
+            # A folder is asked for all of its collections; an API for the one named, or the one of its own day.
+            collections = known.collections if not where.is_api else known.collections[:1]
+            collections = (sensor,) if isinstance(sensor, str) and sensor in known.collections[1:] else collections
         except NotFound:
             collections = (str(sensor),)  # perhaps a collection of that catalogue; it is asked when the result is used
     if max_cloud is not None and known is not None and known.kind != "optical":
@@ -210,6 +227,47 @@ class Found:
             )
         return next(iter(kinds.values()))
 
+    def matched(self) -> int | None:
+        """How many items the catalogue has for this query, whatever `limit` says. Asks an API for the count alone.
+
+        None where an API does not tell (Planetary Computer's does not): then ``len`` of a search without limit does.
+        """
+        if self._items is not None and self.query.limit is None:
+            return len(self._items)
+        return self.catalog.count(replace(self.query, limit=None))
+
+    def thumbnails(self) -> Thumbnails:
+        """The items' small pictures, fetched when one is looked at; asks the catalogue for the items if need be."""
+        from terrascope_nb.stac.thumbnails import Thumbnails
+
+        return Thumbnails(self.items, self.catalog)
+
+    def cloud_share(self, aoi: Any = None, resolution: float | None = None) -> pandas.DataFrame:
+        """Clouds over an AOI, item by item. Reads the cloud layers, from overviews where these are fine enough.
+
+        Parameters
+        ----------
+        aoi : AOI, GeoJSON or (west, south, east, north), optional
+            Default: that of the search.
+        resolution : float, optional
+            Metres between the pixels looked at. Default: the layer's own, or 256 pixels across the AOI if that is more.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row an item: ``id``, ``datetime``, shares (0–1) of the AOI's pixels ``clear``, ``cloud`` (cloud, cirrus,
+            shadow, defective), ``nodata``, and ``eo:cloud_cover``, what the whole tile states, in percent.
+
+        Raises
+        ------
+        NothingFound, InvalidInput
+        NotFound
+            When the sensor has no cloud layer.
+        """
+        from terrascope_nb.stac.item_clouds import item_clouds
+
+        return item_clouds(self, aoi, resolution)
+
     def require(self) -> tuple[Item, ...]:
         """The items, at least one.
 
@@ -219,7 +277,7 @@ class Found:
             Says what was asked, what the catalogue does have there, and what to widen.
         """
         if not self.items:
-            raise NothingFound(_why_nothing(self.catalog, self.query))
+            raise NothingFound(why_nothing(self.catalog, self.query))
         return self.items
 
     def to_geodataframe(self) -> geopandas.GeoDataFrame:
@@ -246,8 +304,17 @@ class Found:
     def __iter__(self) -> Iterator[Item]:
         return iter(self.items)
 
-    def __getitem__(self, index: int) -> Item:
-        return self.items[index]
+    def __getitem__(self, index: int | slice) -> Any:
+        """An item; of a slice, a `Found` of these items."""
+        if not isinstance(index, slice):
+            return self.items[index]
+        return self.only(self.items[index])
+
+    def only(self, items: Iterable[Item]) -> Found:
+        """A `Found` of the same search that holds these items: to leave dates out, or to order them otherwise."""
+        part = Found(self.catalog, self.query, self._sensor)
+        part._items = tuple(items)
+        return part
 
     def __repr__(self) -> str:
         head = f"<Found in {self.catalog.shown}: {self.query.words()}"
@@ -255,7 +322,7 @@ class Found:
             return head + "; not asked yet>"
         lines = [f"  {'  '.join(row)}" for row in self._rows()[:20]]
         more = [f"  … and {len(self._items) - 20} more"] if len(self._items) > 20 else []
-        return "\n".join([f"{head}; {_count(len(self._items))}>", *lines, *more])
+        return "\n".join([f"{head}; {counted(len(self._items))}>", *lines, *more])
 
     def _repr_html_(self) -> str:
         head = html.escape(f"Found in {self.catalog.shown}: {self.query.words()}")
@@ -267,7 +334,7 @@ class Found:
         more = f"<p>… and {len(self._items) - 20} more</p>" if len(self._items) > 20 else ""
         names = "".join(f"<th scope='col'>{n}</th>" for n in ("time (UTC)", "item", "collection", "cloud"))
         table = f"<table><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>{more}" if self._items else ""
-        return f"<p>{head}; {_count(len(self._items))}</p>{table}"
+        return f"<p>{head}; {counted(len(self._items))}</p>{table}"
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
         rows = []
@@ -276,85 +343,3 @@ class Found:
             shown = "" if cloud is None else f"{float(cloud):.1f} %"
             rows.append((f"{instant(i):%Y-%m-%d %H:%M}", i["id"], str(i.get("collection") or ""), shown))
         return rows
-
-
-# ---- a folder --------------------------------------------------------------------------------------------------
-def _in_time(item: Item, query: Query) -> bool:
-    first, last = query.when
-    if first is None and last is None:
-        return True
-    start, end = span(item)
-    return (first is None or end >= first) and (last is None or start <= last)
-
-
-def _matching(items: Iterable[Item], query: Query) -> list[Item]:
-    return [
-        i
-        for i in items
-        if (not query.collections or i.get("collection") in query.collections)
-        and (not query.ids or i["id"] in query.ids)
-        and _in_time(i, query)
-        and folder.meets(i, query.aoi)
-        and query.meets(i)
-    ]
-
-
-def _why_nothing(catalog: Catalog, query: Query) -> str:
-    """Why a search came back empty: what was asked, what is there, what to widen."""
-    asked = f"nothing in {catalog.shown} matches: {query.words()}. "
-    strange = [c for c in query.collections if not any(c in s.collections for s in SENSORS.values())]
-    if catalog.is_api:
-        hint = (unknown("sensor or collection", strange[0], SENSORS) + ". ") if strange else ""
-        return asked + hint + "Widen the dates or the AOI, raise max_cloud, or search another catalogue."
-    everything = catalog.read()
-    pool = [i for i in everything if not query.collections or i.get("collection") in query.collections]
-    if not pool:
-        held = {str(i.get("collection")) for i in everything}
-        return asked + unknown("collection of this catalogue", ", ".join(query.collections), held)
-    if query.ids:
-        missing = [n for n in query.ids if n not in {i["id"] for i in pool}]
-        if missing:
-            return asked + unknown("item", missing[0], [i["id"] for i in pool][:50])
-        pool = [i for i in pool if i["id"] in query.ids]
-    here = [i for i in pool if folder.meets(i, query.aoi)]
-    if not here:
-        boxes = [g.bounds for g in map(folder.footprint, pool) if g is not None]
-        w, s, e, n = (f(b[k] for b in boxes) for k, f in enumerate((min, min, max, max))) if boxes else (0, 0, 0, 0)
-        return asked + (
-            f"Its {_count(len(pool))} lie within longitude {w:.4g} … {e:.4g}, latitude {s:.4g} … {n:.4g}, none on that "
-            "place: check the order (west, south, east, north) and move or widen the AOI."
-        )
-    timely = [i for i in here if _in_time(i, query)]
-    if not timely:
-        first, last = query.when
-        gaps = {
-            i["id"]: max((first - span(i)[1]) if first else -_INF, (span(i)[0] - last) if last else -_INF) for i in here
-        }
-        near = sorted(here, key=lambda i: gaps[i["id"]])[:3]
-        dates = ", ".join(f"{instant(i):%Y-%m-%d} ({i['id']})" for i in near)
-        return (
-            asked
-            + f"Over that place it has {_count(len(here))}; the nearest dates: {dates}. Widen datetime to reach one."
-        )
-    bare = [i["id"] for i in timely if query.lacks(i)]
-    if bare:
-        names = sorted({n for i in timely for n in query.lacks(i)})
-        return asked + (
-            f"{_count(len(bare))} there and then do not state {', '.join(names)}: {', '.join(bare[:5])}"
-            f"{' …' if len(bare) > 5 else ''}. Leave that condition (max_cloud, query) out."
-        )
-    values = [
-        f"{i['id']}: " + ", ".join(f"{n} {i['properties'][n]}" for n, _, _ in query.conditions) for i in timely[:5]
-    ]
-    return asked + f"There and then it has {'; '.join(values)}. Loosen the condition (max_cloud, query)."
-
-
-# ---- pieces ---------------------------------------------------------------------------------------------------------
-def _sign_planetary(href: str) -> str:
-    import planetary_computer
-
-    return planetary_computer.sign(href)
-
-
-def _count(n: int) -> str:
-    return "1 item" if n == 1 else f"{n} items"

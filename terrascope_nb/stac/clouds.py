@@ -1,4 +1,4 @@
-"""Clouds: which pixels of a cube are clear, by its cloud layer, and how much of an AOI is covered."""
+"""Clouds: which pixels of a cube are clear by its cloud layer, how much of an AOI is covered, the clear median."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def clear_mask(data: xr.Dataset | xr.DataArray | np.ndarray, sensor: Sensor | st
 
     For Sentinel-2's SCL the classes 0 (no data), 1 (saturated or defective), 3 (cloud shadow), 8 and 9 (cloud), 10
     (thin cirrus) are dropped; 2 (dark), 4 (vegetation), 5 (bare), 6 (water), 7 (unclassified), 11 (snow) are kept.
+    For Landsat's QA_PIXEL the bits 0 (fill), 1 (dilated cloud), 2 (cirrus), 3 (cloud), 4 (cloud shadow) drop a pixel;
+    snow (5) and water (7) do not.
 
     Parameters
     ----------
@@ -74,6 +76,9 @@ def clear_mask(data: xr.Dataset | xr.DataArray | np.ndarray, sensor: Sensor | st
             held = ", ".join(map(str, data.data_vars))
             raise NotFound(f"the cube holds no {known.clouds!r} ({held}): open it with bands=[…, {known.clouds!r}]")
         layer = data[known.clouds]
+    if known.bits:
+        flags = sum(1 << bit for bit in known.cloudy)
+        return (layer & flags) == 0 if hasattr(layer, "isin") else (np.asarray(layer) & flags) == 0
     if hasattr(layer, "isin"):
         return ~layer.isin(known.cloudy)
     return ~np.isin(np.asarray(layer), known.cloudy)
@@ -118,5 +123,60 @@ def cloud_share(
     if pixels == 0:
         raise InvalidInput("no pixel lies inside: the AOI holds no pixel centre of this grid")
     free = int((clear & inside).sum())
-    empty = int(((layer == 0) & inside).sum())
+    nothing = known.band(str(known.clouds)).empty
+    gone = (layer & nothing) != 0 if known.bits else layer == nothing
+    empty = int((gone & inside).sum())
     return CloudShare(free / pixels, (pixels - free - empty) / pixels, empty / pixels, pixels)
+
+
+def clear_median(cube: xr.Dataset, sensor: Sensor | str | None = None) -> xr.Dataset:
+    """The median over time of each band's clear pixels. Lazy where the cube is.
+
+    Parameters
+    ----------
+    cube : Dataset (time, y, x) with the sensor's cloud layer, as `open_cube` gives it
+    sensor : Sensor or str, optional
+        As in `clear_mask`.
+
+    Returns
+    -------
+    xarray.Dataset
+        (y, x) bands in the cube's units, NaN where no date is clear; ``clear_count`` (uint16), the dates that
+        were. Class layers are left out: they have no median.
+
+    Raises
+    ------
+    NotFound
+        When there is no cloud layer; a median over clouds would look like a picture and be none.
+    InvalidInput
+        When the cube has no time, or nothing but class layers.
+    """
+    import xarray as xr
+
+    if "time" not in cube.dims:
+        raise InvalidInput(f"a median over time needs a cube with time; this one has {', '.join(map(str, cube.dims))}")
+    clear = clear_mask(cube, sensor)
+    names = [k for k, v in cube.data_vars.items() if v.attrs.get("units") != "class" and "time" in v.dims]
+    if not names:
+        raise InvalidInput("the cube holds class layers only, which have no median: open it with bands=[…]")
+    light = cube[names]
+    if any(v.chunks for v in light.variables.values()):
+        light, clear = light.chunk({"time": -1}), clear.chunk({"time": -1})
+    out = xr.apply_ufunc(
+        _middle, light.where(clear), input_core_dims=[["time"]], dask="parallelized", output_dtypes=["float32"],
+        keep_attrs=True,
+    )  # fmt: skip
+    out["clear_count"] = clear.sum("time").astype("uint16").assign_attrs(units="dates")
+    times = ", ".join(cube["time"].values.astype("datetime64[D]").astype(str))
+    words = f"median of the clear pixels of {cube.sizes['time']} dates: {times}"
+    out.attrs = {**cube.attrs, "terrascope:composite": words}
+    return out
+
+
+def _middle(values: np.ndarray) -> np.ndarray:
+    """Median along the last axis of the values that are not NaN; NaN where there is none. Warns of nothing."""
+    ordered = np.sort(values, axis=-1)  # NaN last
+    count = np.isfinite(values).sum(axis=-1)
+    low, high = (np.maximum(k, 0)[..., None] for k in ((count - 1) // 2, count // 2 - (count == 0)))
+    pair = [np.take_along_axis(ordered, k, axis=-1)[..., 0] for k in (low, high)]
+    return np.where(count > 0, (pair[0] + pair[1]) / 2, np.float32("nan")).astype("float32")

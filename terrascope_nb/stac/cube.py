@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from terrascope_nb._suggest import unknown
-from terrascope_nb.errors import InvalidInput, ReadFailed
+from terrascope_nb.errors import InvalidInput, ReadFailed, TooLarge
 from terrascope_nb.geo.aoi import AOI, LONLAT
 from terrascope_nb.geo.grid import Grid
 from terrascope_nb.stac import folder
+from terrascope_nb.stac.coarse import CoarseReader
+from terrascope_nb.stac.dataset import dataset_of
+from terrascope_nb.stac.gaps import find_gaps
+from terrascope_nb.stac.passes import fuse, passes
 from terrascope_nb.stac.query import instant
-from terrascope_nb.stac.reader import AssetReader, Href, without_query
-from terrascope_nb.stac.sensors import Band, Scaling, Sensor, scaling, sensor_of
+from terrascope_nb.stac.reader import Href
+from terrascope_nb.stac.sensors import Band, Sensor, scaling, sensor_of
+from terrascope_nb.stac.stopping import watch_for_interrupts
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from terrascope_nb.stac.catalog import Found
+    from terrascope_nb.stac.retry import Retry
 
 Item = dict[str, Any]
-ENGINES = ("stackstac",)
-ONE_PASS = timedelta(minutes=30)  # less than a third of an orbit, more than a pass over any AOI of one projection
+ENGINES = ("stackstac", "odc-stac")
+OVERVIEWS = ("measurements", "all", "none")
+ON_MISSING = ("raise", "skip")
 CHUNK = 1024  # pixels along y and x that one task reads
-
-
-@dataclass(frozen=True)
-class Pass:
-    """Items taken by one satellite in one overflight: they make one time step.
-
-    Attributes
-    ----------
-    time : datetime
-        First acquisition, UTC, whole seconds.
-    items : tuple of dict
-        In the order in which they were found: where two overlap, the first valid pixel counts.
-    """
-
-    time: datetime
-    items: tuple[Item, ...]
 
 
 def open_cube(
@@ -53,6 +41,10 @@ def open_cube(
     resolution: float | None = None,
     engine: str = "stackstac",
     bands: Iterable[str] | None = None,
+    *,
+    max_bytes: int | None = None,
+    overviews: str = "measurements",
+    on_missing: str = "raise",
 ) -> xr.Dataset:
     """Open found items as a lazy cube. Asks the catalogue if that was not done yet; reads no pixel.
 
@@ -64,17 +56,30 @@ def open_cube(
         the UTM zone of the AOI.
     resolution : float, optional
         Pixel size of the default grid, in units of its CRS (metres). Default: the sensor's finest band.
-    engine : "stackstac"
+    engine : "stackstac" or "odc-stac"
+        Who builds the graph; the values are the same. «odc-stac» needs that package.
     bands : iterable of str, optional
         Variables wanted, by common name or asset key. Default: all that the items hold.
+    max_bytes : int, optional
+        The most bytes that the cube may take when loaded; more is refused here, before any read.
+    overviews : "measurements", "all" or "none"
+        Which bands are read from a file's overviews where the cube is coarser than the file: the coarsest overview
+        whose pixels are no larger than the cube's. Overviews of class numbers are somebody's choice of classes, so that
+        the default reads them from the full resolution, by nearest neighbour.
+    on_missing : "raise" or "skip"
+        What becomes of assets that are not there, refused or broken. «raise»: they are an error when their pixels are
+        read. «skip»: each file's header is asked for now, and such assets become gaps: nodata in the cube, named in the
+        attribute ``terrascope:gaps`` and in the notes of a scene made of it. A server that is merely busy is no gap.
 
     Returns
     -------
     xarray.Dataset
         Dimensions (time, y, x); x, y are pixel centres in the grid's CRS (kept by rioxarray); time is the first
         acquisition of each pass, UTC, ascending. float32 reflectance, or linear power for radar, NaN = nodata; class
-        layers (``scl``) uint8, 0 = nodata. Coordinate ``item_ids`` (time): the items of each step. Attributes
-        ``terrascope:…``: sensor, units, scaling rule, resampling, item ids and hrefs (JSON, no query string).
+        layers (``scl``, ``landcover``) uint8, 0 = nodata; ``qa_pixel`` uint16, bit 0 = nodata. Where items of one pass
+        overlap, a pixel comes from one of them in all bands. Coordinates (time): ``item_ids``, the items of each step;
+        for radar ``sat:orbit_state`` and ``sat:relative_orbit``, as text. Attributes ``terrascope:…``: sensor, units,
+        scaling rule, resampling, item ids and hrefs (JSON, no query string).
 
     Raises
     ------
@@ -85,27 +90,53 @@ def open_cube(
     NotFound
         When a band or the sensor is not known.
     ReadFailed
-        When an item lacks a wanted asset. A file that is not there raises the same later, when pixels are computed.
+        When an item lacks a wanted asset, or, with «skip», no item has a usable one of some band. A file that is not
+        there raises the same later, when pixels are computed.
     UnknownUnits
         When an item does not say how its values are scaled.
+    TooLarge
+        When the cube would take more than `max_bytes`.
+    MissingPackage
+        When the engine's package is not installed.
     """
-    if engine not in ENGINES:
-        raise InvalidInput(unknown("engine", engine, ENGINES))
-    items, sensor = _items_of(found)
-    grid = _grid_for(found, items, sensor, grid, resolution)
-    wanted = _bands_of(sensor, items, bands)
-    items = _on_grid(items, grid)
+    choices = (("engine", engine, ENGINES), ("overviews", overviews, OVERVIEWS), ("on_missing", on_missing, ON_MISSING))
+    for name, value, known in choices:
+        if value not in known:
+            raise InvalidInput(unknown(name, value, known))
+    items, sensor, wanted, grid, extents = _plan(found, grid, resolution, bands)
     steps = passes(items)
+    if max_bytes is not None:
+        _check_size(len(steps), grid, wanted, max_bytes)
     rules = {(i["id"], b.name): scaling(sensor, i, b) for i in items for b in wanted}
-    sign = found.catalog.signer() if hasattr(found, "catalog") else None
+    catalog = getattr(found, "catalog", None)
+    sign, retry = (None, None) if catalog is None else (catalog.signer(), catalog.retry)
+    watch_for_interrupts()
 
     order = [i for step in steps for i in step.items]
-    variables: dict[str, Any] = {}
-    for labels in (False, True):
-        group = [b for b in wanted if b.labels == labels]
-        if group:
-            variables |= _stack(order, steps, group, rules, sensor, grid, labels, sign)
-    return _dataset({b.name: variables[b.name] for b in wanted}, steps, wanted, sensor, grid, rules)
+    places = [extents[id(i)] for i in order]
+    kinds: dict[str, list[Band]] = {}
+    for band in wanted:
+        kinds.setdefault(_kind(band), []).append(band)
+    hrefs = {
+        (i["id"], b.name): Href(_asset(sensor, i, b)["href"], i["id"], sensor.asset_of(i, b), rules[i["id"], b.name])
+        for i in order
+        for b in wanted
+    }
+    gaps = find_gaps(hrefs.values(), sign, retry) if on_missing == "skip" else {}
+    hrefs = {k: h for k, h in hrefs.items() if (h.item, h.asset) not in gaps}
+    lost = [b.name for b in wanted if not any((i["id"], b.name) in hrefs for i in order)]
+    if lost:
+        raise ReadFailed(f"no item has a usable asset for {', '.join(lost)}: {'; '.join(gaps.values())}")
+    make = _by_stackstac if engine == "stackstac" else _by_odc
+    stacks, empty = {}, {}
+    for kind, group in kinds.items():
+        labels = group[0].labels
+        small = overviews == "all" or (overviews == "measurements" and not labels)
+        empty[kind] = float(group[0].empty) if labels else float("nan")
+        stacks[kind] = make(order, group, hrefs, places, grid, empty[kind], small, sign, retry)
+    fused = fuse(stacks, empty, steps)
+    variables = {b.name: fused[kind][:, n] for kind, group in kinds.items() for n, b in enumerate(group)}
+    return dataset_of({b.name: variables[b.name] for b in wanted}, steps, wanted, sensor, grid, rules, overviews, gaps)
 
 
 def estimate_bytes(
@@ -115,29 +146,47 @@ def estimate_bytes(
     bands: Iterable[str] | None = None,
 ) -> int:
     """Bytes that the cube of `open_cube` with the same arguments takes when loaded. Reads no pixel."""
+    items, _, wanted, grid, _ = _plan(found, grid, resolution, bands)
+    return _bytes(len(passes(items)), grid, wanted)
+
+
+def _plan(
+    found: Any, grid: Grid | None, resolution: float | None, bands: Iterable[str] | None
+) -> tuple[list[Item], Sensor, list[Band], Grid, dict[int, tuple[float, float, float, float]]]:
+    """Items on the grid, their sensor, the bands, the grid, and where on it each item may have pixels (by its id())."""
     items, sensor = _items_of(found)
     grid = _grid_for(found, items, sensor, grid, resolution)
-    per_pixel = sum(1 if b.labels else 4 for b in _bands_of(sensor, items, bands))
-    return len(passes(_on_grid(items, grid))) * grid.height * grid.width * per_pixel
+    wanted = _bands_of(sensor, items, bands)
+    extents = {id(i): e for i in items if (e := extent_on(i, grid)) is not None}
+    if not extents:
+        names = ", ".join(i["id"] for i in items[:3]) + (" …" if len(items) > 3 else "")
+        raise InvalidInput(
+            f"none of the {len(items)} items ({names}) meets the grid {grid!r} with bounds {grid.bounds}"
+        )
+    return [i for i in items if id(i) in extents], sensor, wanted, grid, extents
 
 
-def passes(items: Iterable[Item]) -> list[Pass]:
-    """Items grouped by overflight (same platform within 30 minutes), ascending in time."""
-    items = list(items)
-    place = {id(i): n for n, i in enumerate(items)}
-    groups: list[list[Item]] = []
-    open_groups: dict[Any, list[Item]] = {}
-    for item in sorted(items, key=instant):
-        platform = item["properties"].get("platform")
-        group = open_groups.get(platform)
-        if group is None or instant(item) - instant(group[0]) > ONE_PASS:
-            group = open_groups[platform] = []
-            groups.append(group)
-        group.append(item)
-    return [
-        Pass(instant(g[0]).replace(microsecond=0), tuple(sorted(g, key=lambda i: place[id(i)])))
-        for g in sorted(groups, key=lambda g: instant(g[0]))
-    ]
+def _bytes(steps: int, grid: Grid, wanted: Sequence[Band]) -> int:
+    return steps * grid.height * grid.width * sum(np.dtype(_kind(b)).itemsize for b in wanted)
+
+
+def _check_size(steps: int, grid: Grid, wanted: Sequence[Band], max_bytes: int) -> None:
+    size = _bytes(steps, grid, wanted)
+    if size > max_bytes:
+        raise TooLarge(
+            f"the cube would take {size / 1e9:.3g} GB ({size:,} bytes: {steps} date{'s' * (steps > 1)} × {len(wanted)} "
+            f"band{'s' * (len(wanted) > 1)} × {grid.height} × {grid.width} pixels), more than max_bytes={max_bytes:,}. "
+            "Nothing was read. Take a smaller AOI, fewer bands=, a coarser resolution=, fewer dates, or raise max_bytes"
+        )
+
+
+def _kind(band: Band) -> str:
+    """The dtype of a band in the cube: bands of one are stacked together."""
+    return band.dtype if band.labels else "float32"
+
+
+def _asset(sensor: Sensor, item: Item, band: Band) -> dict[str, Any]:
+    return item["assets"][sensor.asset_of(item, band)]
 
 
 # ---- what is read, and onto which grid -------------------------------------------------------------------------
@@ -209,7 +258,7 @@ def _epsg(item: Item) -> int | None:
     return None
 
 
-def _extent(item: Item, grid: Grid) -> tuple[float, float, float, float] | None:
+def extent_on(item: Item, grid: Grid) -> tuple[float, float, float, float] | None:
     """Where the item may have pixels on the grid, in its CRS, generously; None: nowhere.
 
     Items tell their outline, not their file's (`proj:shape` and `proj:transform` may describe another resolution), so
@@ -228,40 +277,27 @@ def _extent(item: Item, grid: Grid) -> tuple[float, float, float, float] | None:
     return (w, s, e, n) if w < e and s < n else None
 
 
-def _on_grid(items: Sequence[Item], grid: Grid) -> list[Item]:
-    kept = [i for i in items if _extent(i, grid) is not None]
-    if not kept:
-        names = ", ".join(i["id"] for i in items[:3]) + (" …" if len(items) > 3 else "")
-        raise InvalidInput(
-            f"none of the {len(items)} items ({names}) meets the grid {grid!r} with bounds {grid.bounds}"
-        )
-    return kept
-
-
 # ---- the lazy pixels -------------------------------------------------------------------------------------------
-def _stack(
+def _by_stackstac(
     items: Sequence[Item],
-    steps: Sequence[Pass],
     bands: Sequence[Band],
-    rules: dict[tuple[str, str], Scaling],
-    sensor: Sensor,
+    hrefs: Mapping[tuple[str, str], Href],
+    extents: Sequence[tuple[float, float, float, float]],
     grid: Grid,
-    labels: bool,
+    empty: float,
+    overviews: bool,
     sign: Callable[[str], str] | None,
-) -> dict[str, Any]:
-    """Dask arrays (time, y, x) by variable name, of bands that are all class numbers or all measurements."""
-    import dask.array as da
+    retry: Retry | None,
+) -> Any:
+    """Dask array (item, band, y, x) of bands of one dtype."""
     import stackstac
     from rasterio.enums import Resampling
 
-    epsg = grid.crs.to_epsg()
+    epsg, dtype = grid.crs.to_epsg(), np.dtype(_kind(bands[0]))
     plain = []  # nothing of the item but what is meant: stackstac would act on its offsets, shapes and transforms
-    for item in items:
-        assets = {}
-        for band in bands:
-            key = sensor.asset_of(item, band)
-            href = Href(item["assets"][key]["href"], item["id"], key, rules[item["id"], band.name])
-            assets[band.name] = {"href": href, "proj:epsg": epsg, "proj:bbox": _extent(item, grid)}
+    for item, extent in zip(items, extents, strict=True):
+        there = {b.name: h for b in bands if (h := hrefs.get((item["id"], b.name))) is not None}
+        assets = {name: {"href": h, "proj:epsg": epsg, "proj:bbox": extent} for name, h in there.items()}
         plain.append({"id": item["id"], "properties": {"datetime": instant(item).isoformat()}, "assets": assets})
     stack = stackstac.stack(
         plain,
@@ -270,94 +306,36 @@ def _stack(
         bounds=grid.bounds,
         snap_bounds=False,
         resolution=grid.resolution,
-        resampling=Resampling.nearest if labels else Resampling.bilinear,
+        resampling=Resampling.nearest if bands[0].labels else Resampling.bilinear,
         chunksize=CHUNK,
-        dtype=np.dtype("uint8" if labels else "float32"),
-        fill_value=np.uint8(0) if labels else np.float32("nan"),
+        dtype=dtype,
+        fill_value=dtype.type(empty),
         rescale=False,
         sortby_date=False,
         xy_coords="center",
         properties=False,
         band_coords=False,
         errors_as_nodata=(),
-        reader=partial(AssetReader, sign=sign),
+        reader=partial(CoarseReader, sign=sign, retry=retry, overviews=overviews),
     )
     if stack.shape != (len(items), len(bands), *grid.shape):
         raise AssertionError(f"stackstac made {stack.shape} of {len(items)} items × {len(bands)} bands on {grid!r}")
-    out = {}
-    for b, band in enumerate(bands):
-        layers, first = [], 0
-        for step in steps:
-            fused = stack.data[first, b]
-            for n in range(first + 1, first + len(step.items)):
-                empty = fused == 0 if labels else da.isnan(fused)
-                fused = da.where(empty, stack.data[n, b], fused)
-            layers.append(fused)
-            first += len(step.items)
-        out[band.name] = da.stack(layers)
-    return out
+    return stack.data
 
 
-def _dataset(
-    variables: dict[str, Any],
-    steps: Sequence[Pass],
+def _by_odc(
+    items: Sequence[Item],
     bands: Sequence[Band],
-    sensor: Sensor,
+    hrefs: Mapping[tuple[str, str], Href],
+    extents: Sequence[tuple[float, float, float, float]],
     grid: Grid,
-    rules: dict[tuple[str, str], Scaling],
-) -> xr.Dataset:
-    import rioxarray  # noqa: F401  (registers .rio)
-    import xarray as xr
+    empty: float,
+    overviews: bool,
+    sign: Callable[[str], str] | None,
+    retry: Retry | None,
+) -> Any:
+    from terrascope_nb.stac.odc_engine import stack
 
-    linear = " of linear power" if any(r.decibel for r in rules.values()) else ""
-    data = {}
-    for band in bands:
-        how = "nearest" if band.labels else f"bilinear{linear}"
-        attrs = {
-            "units": "class" if band.labels else "1" if sensor.kind == "optical" else sensor.units,
-            "native_resolution_m": band.resolution,
-            "resampling": f"{how} where the file's pixels are not the cube's",
-        }
-        data[band.name] = xr.Variable(("time", "y", "x"), variables[band.name], attrs)
-    xy = grid.coords()
-    times = np.array([s.time.replace(tzinfo=None) for s in steps], "datetime64[ns]")
-    coords = {
-        "time": times,
-        "y": ("y", xy["y"]),
-        "x": ("x", xy["x"]),
-        "item_ids": ("time", np.array([" ".join(i["id"] for i in s.items) for s in steps])),
-    }
-    items = [i for s in steps for i in s.items]
-    hrefs = {i["id"]: {b.name: without_query(i["assets"][sensor.asset_of(i, b)]["href"]) for b in bands} for i in items}
-    attrs = {
-        "terrascope:sensor": sensor.name,
-        "terrascope:kind": sensor.kind,
-        "terrascope:units": sensor.units,
-        "terrascope:scaling": _rules_in_words(rules),
-        "terrascope:resampling": _resampling_in_words(bands, linear),
-        "terrascope:items": json.dumps([i["id"] for i in items]),
-        "terrascope:hrefs": json.dumps(hrefs),
-    }
-    cube = xr.Dataset(data, coords, attrs).rio.write_crs(grid.crs)
-    return cube.rio.write_transform(grid.transform)
-
-
-def _rules_in_words(rules: dict[tuple[str, str], Scaling]) -> str:
-    """Each rule once; with the items it holds for where there are several for measurements."""
-    by_words: dict[str, list[str]] = {}
-    for (item, band), rule in rules.items():
-        key = f"{band}: {rule.words}" if rule.words.startswith("class") else rule.words
-        if item not in by_words.setdefault(key, []):
-            by_words[key].append(item)
-    several = sum(not w.partition(": ")[2].startswith("class") for w in by_words) > 1
-    return "; ".join(w + (f" [{', '.join(ids)}]" if several else "") for w, ids in by_words.items())
-
-
-def _resampling_in_words(bands: Sequence[Band], linear: str) -> str:
-    sizes = sorted({b.resolution for b in bands if not b.labels})
-    native = "; ".join(
-        f"{r:g} m: {' '.join(b.name for b in bands if b.resolution == r and not b.labels)}" for r in sizes
-    )
-    words = f"bilinear{linear} where the file's pixels are not the cube's (native {native})" if sizes else ""
-    names = [b.name for b in bands if b.labels]
-    return "; ".join(w for w in (words, f"nearest: {' '.join(names)}" if names else "") if w)
+    kind, labels = _kind(bands[0]), bands[0].labels
+    names = [b.name for b in bands]
+    return stack(items, names, hrefs, extents, grid, kind, empty, labels, overviews, sign, retry, CHUNK)

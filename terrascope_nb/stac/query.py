@@ -88,7 +88,7 @@ class Query:
                 raise InvalidInput(f"max_cloud is a percentage, 0 to 100; got {max_cloud!r}")
             conditions = (*conditions, ("eo:cloud_cover", "lte", float(max_cloud)))
         return cls(
-            _aoi(aoi),
+            None if aoi is None else as_aoi(aoi),
             interval(datetime),
             tuple(collections),
             (ids,) if isinstance(ids, str) else tuple(ids or ()),
@@ -276,8 +276,15 @@ def _bounds(value: Any) -> tuple[datetime, datetime]:
     return start, after - timedelta(microseconds=1)
 
 
-def _aoi(value: Any) -> AOI | None:
-    if value is None or isinstance(value, AOI):
+def as_aoi(value: Any) -> AOI:
+    """An AOI from any of the forms that a search takes.
+
+    Raises
+    ------
+    InvalidInput
+        With the forms that are understood.
+    """
+    if isinstance(value, AOI):
         return value
     if hasattr(value, "aoi") and callable(value.aoi):  # a Grid
         return value.aoi()

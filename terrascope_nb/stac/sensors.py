@@ -1,61 +1,22 @@
-"""Sensor: what the bands of a collection are called and how raw values become reflectance or backscatter.
+"""Sensor: what the bands of a collection are called, at which resolution, and what tells their clouds.
 
-A new sensor is a row of `SENSORS`; a provider that codes the same sensor otherwise is a rule of `_RULES`.
+A new sensor is a row of `SENSORS`; how its values are coded is a rule of `terrascope_nb.stac.scaling`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
 from terrascope_nb._suggest import unknown
-from terrascope_nb.errors import NotFound, UnknownUnits
+from terrascope_nb.errors import InvalidInput, NotFound
+from terrascope_nb.stac.scaling import GRD_REFUSED, Scaling, scaling
+
+__all__ = ["SCL_NOT_CLEAR", "SENSORS", "Band", "Scaling", "Sensor", "scaling", "sensor_of"]
 
 Item = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """How raw pixel values become physical ones: ``raw == nodata`` → NaN first, then ``raw × scale + offset``.
-
-    Attributes
-    ----------
-    scale, offset : float
-        In physical units per raw count, and physical units.
-    nodata : float or None
-        Raw value that means «no measurement», compared before anything else; None: the file's tag alone decides.
-        A tag in the file is honoured beside it.
-    decibel : bool
-        The (scaled) value is 10·log10 of a power; it is turned to linear power.
-    words : str
-        The rule in one sentence, for attributes and reports.
-    """
-
-    scale: float = 1.0
-    offset: float = 0.0
-    nodata: float | None = None
-    decibel: bool = False
-    words: str = "values as they are"
-
-    def apply(self, raw: Any) -> Any:
-        """Physical values of raw ones (float array, nodata already NaN); same shape and dtype.
-
-        Examples
-        --------
-        >>> round(Scaling(scale=1e-4, offset=-0.1).apply(3000.0), 6)
-        0.2
-        >>> Scaling(decibel=True).apply(-20.0)
-        0.01
-        """
-        value = raw
-        if self.scale != 1:
-            value = value * self.scale
-        if self.offset:
-            value = value + self.offset
-        return 10 ** (value / 10) if self.decibel else value
 
 
 @dataclass(frozen=True)
@@ -72,13 +33,22 @@ class Band:
     resolution : float
         Native pixel size in metres.
     labels : bool
-        Class numbers, not a measurement: never interpolated, kept as uint8 with 0 = nodata.
+        Class numbers or bits, not a measurement: never interpolated, kept as whole numbers.
+    empty : int
+        Of labels: the number that means «nothing here».
+    dtype : str
+        Of labels: how they are kept.
+    units : str
+        Of the scaled values where they differ from the sensor's: ``"K"``.
     """
 
     name: str
     assets: tuple[str, ...]
     resolution: float
     labels: bool = False
+    empty: int = 0
+    dtype: str = "uint8"
+    units: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +72,9 @@ class Sensor:
     clouds : str or None
         Name of the band that tells clouds, or None where nothing does.
     cloudy : tuple of int
-        Its class numbers that count as not clear, nodata among them.
+        Its class numbers that count as not clear, nodata among them; of a layer of bits: the bits.
+    bits : bool
+        Whether the cloud layer holds bits, each a flag of its own, and not class numbers.
     polarisations : tuple of str
         Radar only.
     notes : str
@@ -118,6 +90,7 @@ class Sensor:
     resolution: float
     clouds: str | None = None
     cloudy: tuple[int, ...] = ()
+    bits: bool = False
     polarisations: tuple[str, ...] = ()
     notes: str = field(default="", repr=False)
 
@@ -139,99 +112,82 @@ class Sensor:
         return next((key for key in band.assets if key in item["assets"]), None)
 
 
-# ---- scaling, by provider and processing baseline --------------------------------------------------------------
-def scaling(sensor: Sensor, item: Item, band: Band) -> Scaling:
-    """The rule for one band of one item.
-
-    Raises
-    ------
-    UnknownUnits
-        When the item does not say what decides it (a Sentinel-2 item without processing baseline).
-    """
-    if band.labels:
-        return Scaling(nodata=0, words="class numbers, 0 = nodata")
-    return _RULES[sensor.rule](item)
-
-
-def _old_dn(item: Item) -> Scaling:
-    return Scaling(1e-4, 0.0, 0, words="reflectance = DN × 0.0001 (baseline before 04.00, no offset); DN 0 = nodata")
-
-
-def _decibel(item: Item) -> Scaling:
-    return Scaling(decibel=True, words="power = 10^(dB / 10); the files hold decibels, the cube linear power")
-
-
-def _sentinel2_l2a(item: Item) -> Scaling:
-    """Sentinel-2 L2A by provider. From baseline 04.00 on ESA's DN carry +1000 (Sentinel-2 Products Specification
-    Document, BOA_ADD_OFFSET); Earth Search takes it off for most items and says so in a flag of its own, leaving
-    ``raster:bands`` offset −0.1 in place, which must then not be applied.
-    """
-    properties = item["properties"]
-    applied = properties.get("earthsearch:boa_offset_applied")
-    if applied:
-        return Scaling(1e-4, 0.0, 0, words=(
-            "reflectance = DN × 0.0001; the provider has taken the baseline offset off already "
-            "(earthsearch:boa_offset_applied), so raster:bands offset is not applied; DN 0 = nodata"
-        ))  # fmt: skip
-    baseline = processing_baseline(item)
-    if baseline is None:
-        raise UnknownUnits(
-            f"item {item['id']!r}: neither s2:processing_baseline nor an N0xxx in its product name says whether its DN "
-            "carry the offset of 1000 (baseline 04.00 and later); add the property to the item"
-        )
-    stated = f"processing baseline {baseline[0]:02d}.{baseline[1]:02d}"
-    if baseline >= (4, 0):
-        words = f"reflectance = (DN − 1000) × 0.0001 ({stated}); DN 0 = nodata, before subtracting"
-        return Scaling(1e-4, -0.1, 0, words=words)
-    return Scaling(1e-4, 0.0, 0, words=f"reflectance = DN × 0.0001 ({stated}, no offset); DN 0 = nodata")
-
-
-def processing_baseline(item: Item) -> tuple[int, int] | None:
-    """Sentinel-2 processing baseline (major, minor) from the property or the product name; None where neither says.
-
-    Examples
-    --------
-    >>> processing_baseline({"id": "x", "properties": {"s2:processing_baseline": "05.09"}})
-    (5, 9)
-    >>> processing_baseline({"id": "S2A_MSIL2A_20200714T115221_N0214_R123_T28QCH_20200714T191310", "properties": {}})
-    (2, 14)
-    """
-    properties = item["properties"]
-    stated = re.fullmatch(r"(\d{2})\.(\d{2})", str(properties.get("s2:processing_baseline", "")))
-    if stated is None:
-        names = [item["id"], *(str(properties.get(k, "")) for k in ("s2:product_uri", "sentinel:product_id"))]
-        stated = next((m for m in (re.search(r"_N(\d{2})(\d{2})_R\d{3}_", n) for n in names) if m), None)
-    return (int(stated[1]), int(stated[2])) if stated else None
-
-
-_RULES = MappingProxyType({"s2-before-04.00": _old_dn, "sentinel-2-l2a": _sentinel2_l2a, "decibel": _decibel})
-
 # ---- the table -------------------------------------------------------------------------------------------------
 # Nodata, saturated or defective, cloud shadow, cloud of medium and of high probability, thin cirrus.
 SCL_NOT_CLEAR = (0, 1, 3, 8, 9, 10)
 
 _MSI = (
-    Band("coastal", ("coastal", "B01"), 60),
-    Band("blue", ("blue", "B02"), 10),
-    Band("green", ("green", "B03"), 10),
-    Band("red", ("red", "B04"), 10),
-    Band("rededge1", ("rededge1", "B05"), 20),
-    Band("rededge2", ("rededge2", "B06"), 20),
-    Band("rededge3", ("rededge3", "B07"), 20),
-    Band("nir", ("nir", "B08"), 10),
-    Band("nir08", ("nir08", "B8A"), 20),
-    Band("nir09", ("nir09", "B09"), 60),
-    Band("swir16", ("swir16", "B11"), 20),
-    Band("swir22", ("swir22", "B12"), 20),
+    Band("coastal", ("coastal", "B01", "B01_60m"), 60),
+    Band("blue", ("blue", "B02", "B02_10m"), 10),
+    Band("green", ("green", "B03", "B03_10m"), 10),
+    Band("red", ("red", "B04", "B04_10m"), 10),
+    Band("rededge1", ("rededge1", "B05", "B05_20m"), 20),
+    Band("rededge2", ("rededge2", "B06", "B06_20m"), 20),
+    Band("rededge3", ("rededge3", "B07", "B07_20m"), 20),
+    Band("nir", ("nir", "B08", "B08_10m"), 10),
+    Band("nir08", ("nir08", "B8A", "B8A_20m"), 20),
+    Band("nir09", ("nir09", "B09", "B09_60m"), 60),
+    Band("swir16", ("swir16", "B11", "B11_20m"), 20),
+    Band("swir22", ("swir22", "B12", "B12_20m"), 20),
 )
+
+# Fill, dilated cloud, cirrus, cloud, cloud shadow. Snow (5), like SCL's 11, is clear: it is on the ground.
+QA_PIXEL_NOT_CLEAR = (0, 1, 2, 3, 4)
+QA_PIXEL_BITS: Mapping[int, str] = MappingProxyType(
+    {0: "fill", 1: "dilated cloud", 2: "cirrus", 3: "cloud", 4: "cloud shadow", 5: "snow", 6: "clear", 7: "water"}
+)
+
+_SCL = Band("scl", ("scl", "SCL", "SCL_20m"), 20, labels=True)
+_LANDSAT = (
+    Band("coastal", ("coastal",), 30),
+    Band("blue", ("blue",), 30),
+    Band("green", ("green",), 30),
+    Band("red", ("red",), 30),
+    Band("nir08", ("nir08",), 30),
+    Band("swir16", ("swir16",), 30),
+    Band("swir22", ("swir22",), 30),
+    Band("lwir11", ("lwir11", "lwir"), 30, units="K"),
+    Band("qa_pixel", ("qa_pixel",), 30, labels=True, empty=1, dtype="uint16"),
+)
+_DUAL = (Band("vv", ("vv", "VV"), 10), Band("vh", ("vh", "VH"), 10))
 
 _TABLE = (
     Sensor(
-        "sentinel-2-l2a", ("sentinel-2-l2a",), "optical", (*_MSI, Band("scl", ("scl", "SCL"), 20, labels=True)),
+        "sentinel-2-l2a", ("sentinel-2-l2a", "sentinel-s2-l2a-cogs"), "optical", (*_MSI, _SCL),
         rule="sentinel-2-l2a", units="reflectance", resolution=10, clouds="scl", cloudy=SCL_NOT_CLEAR,
         notes="Bottom-of-atmosphere reflectance. SCL classes: Sentinel-2 L2A Algorithm Theoretical Basis Document. "
         "Offset by processing baseline, never by date: reprocessed archives carry late baselines on early dates. Earth "
-        "Search's flag was itself wrong for some items of early 2022 (earth-search issue 66).",
+        "Search's flag was itself wrong for some items (earth-search issues 66 and 71).",
+    ),
+    Sensor(
+        "sentinel-2-c1-l2a", ("sentinel-2-c1-l2a",), "optical", (*_MSI, _SCL),
+        rule="sentinel-2-c1-l2a", units="reflectance", resolution=10, clouds="scl", cloudy=SCL_NOT_CLEAR,
+        notes="Earth Search's Collection 1 (baseline 05.00 and later): offsets are not taken off, raster:bands states "
+        "them (Element84/earth-search issue 41). Untested on a real item.",
+    ),
+    Sensor(
+        "landsat-c2-l2", ("landsat-c2-l2",), "optical", _LANDSAT, rule="landsat-c2-l2", units="reflectance",
+        resolution=30, clouds="qa_pixel", cloudy=QA_PIXEL_NOT_CLEAR, bits=True,
+        notes="Landsat Collection 2 Level 2: surface reflectance and, in kelvin, surface temperature (lwir11; B6 of "
+        "Landsat 4–7 under the same name; posted at 30 m, sensed at 60–120 m). QA_PIXEL bits: USGS product guide.",
+    ),
+    Sensor(
+        "sentinel-1-rtc", ("sentinel-1-rtc",), "sar", _DUAL, rule="linear-gamma0", units="linear gamma0",
+        resolution=10, polarisations=("VV", "VH"),
+        notes="Radiometrically terrain-corrected gamma nought, linear power, posted at 10 m, resolves about 20 m. "
+        "Items before 2018 have fringes of near-zero power at their borders that nothing marks (PlanetaryComputer "
+        "issue 307).",
+    ),
+    Sensor(
+        "esa-worldcover", ("esa-worldcover",), "landcover", (Band("landcover", ("map",), 10, labels=True),),
+        rule="", units="class", resolution=10,
+        notes="ESA WorldCover 2020 (v100) and 2021 (v200): two algorithms, so their difference is not change on the "
+        "ground. Legend: Product User Manual. Untested on a real item.",
+    ),
+    Sensor(
+        "io-lulc-annual-v02", ("io-lulc-annual-v02",), "landcover", (Band("landcover", ("data",), 10, labels=True),),
+        rule="", units="class", resolution=10,
+        notes="Impact Observatory annual land use and land cover, 2017 on. Legend: the items' file:values.",
     ),
     Sensor(
         "bigearthnet-s2-l2a", ("bigearthnet-s2-l2a",), "optical", _MSI,
@@ -240,13 +196,14 @@ _TABLE = (
     ),
     Sensor(
         "bigearthnet-s1-grd", ("bigearthnet-s1-grd",), "sar",
-        (Band("vv", ("vv", "VV"), 10), Band("vh", ("vh", "VH"), 10)),
-        rule="decibel", units="linear sigma0", resolution=10, polarisations=("VV", "VH"),
+        _DUAL, rule="decibel", units="linear sigma0", resolution=10, polarisations=("VV", "VH"),
         notes="Sentinel-1 IW GRD backscatter in dB, sigma nought presumed, 10 m posting, resolves 20 m, not RTC.",
     ),
 )  # fmt: skip
 
 SENSORS: Mapping[str, Sensor] = MappingProxyType({s.name: s for s in _TABLE})
+#: Collections that are known and cannot be used, each with the reason.
+REFUSED: Mapping[str, str] = MappingProxyType({"sentinel-1-grd": GRD_REFUSED})
 
 
 def sensor_of(thing: str | Sensor | Mapping[str, Any]) -> Sensor:
@@ -256,6 +213,8 @@ def sensor_of(thing: str | Sensor | Mapping[str, Any]) -> Sensor:
     ------
     NotFound
         When the table knows no such sensor, with the nearest name.
+    InvalidInput
+        When it is one that cannot be used, with the one to use instead.
 
     Examples
     --------
@@ -273,6 +232,8 @@ def sensor_of(thing: str | Sensor | Mapping[str, Any]) -> Sensor:
             )
     else:
         name = thing
+    if name in REFUSED:
+        raise InvalidInput(f"{name} is refused, as {REFUSED[name]}")
     for sensor in SENSORS.values():
         if name == sensor.name or name in sensor.collections:
             return sensor

@@ -34,9 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for c in compare(given.folder, given.keep or Path(scratch), given.case or None):
                 failed += not c.passed
                 sys.stdout.write(
-                    f"{'ok  ' if c.passed else 'FAIL'} {c.name}: text {'equal' if c.text else 'DIFFERS'}, region tokens "
-                    f"{'equal' if c.regions else 'DIFFER'}, {c.masks} masks, at most {1e4 * c.worst:.2f} of 10,000 pixels differ, "
-                    f"{c.encodings} images encoded\n" + "".join(f"     {p}\n" for p in c.problems)
+                    f"{'ok  ' if c.passed else 'FAIL'} {c.name}: text {'equal' if c.text else 'DIFFERS'}, "
+                    f"region tokens {'equal' if c.regions else 'DIFFER'}, {c.masks} masks, "
+                    f"at most {1e4 * c.worst:.2f} of 10,000 pixels differ, {c.encodings} images encoded\n"
+                    + "".join(f"     {p}\n" for p in c.problems)
                 )
                 sys.stdout.flush()
         except TerrascopeError as e:

@@ -15,7 +15,7 @@ from pyproj import CRS
 
 from terrascope_nb.geo.aoi import AOI
 from terrascope_nb.geo.grid import Grid
-from terrascope_nb.reason.region import Region
+from terrascope_nb.reason.measure.region import Region
 from terrascope_nb.scene.domain import Domain
 
 # EPSG: x and y of a place well inside it, size of a pixel there in its unit

@@ -1,0 +1,1 @@
+"""The vision-language-segmentation network: scenes in; text, masks and an answer out."""

@@ -1,0 +1,17 @@
+"""Questions into plans: `understand` reads one, `forms` lists what it reads."""
+
+from __future__ import annotations
+
+from terrascope_nb.reason.question.plan import (
+    Form,
+    Plan,
+    forms,
+    understand,
+)
+
+__all__ = [
+    "Form",
+    "Plan",
+    "forms",
+    "understand",
+]

@@ -1,0 +1,1 @@
+"""Land cover by rules on bands: `landcover.classify`."""

@@ -1,0 +1,125 @@
+"""Claims as they stand in a text: what is said, of which labels, on which date. Reading only: nothing is measured
+here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from terrascope_nb.reason.grammar import sentences
+from terrascope_nb.reason.verify.figures import Skipped, figures, flatten
+from terrascope_nb.reason.verify.relations import relations
+from terrascope_nb.reason.verify.sayings import Reader, Statement
+from terrascope_nb.reason.verify.skeleton import Ref, Sentence, is_label, labels_in, sentence
+
+_LONGEST = 1500  # characters of a sentence; a longer one is read in pieces
+_SEG = re.compile(r"\[seg\]")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What `read` finds: statements and the numbers that claim nothing, in the text's order; every ``[SEG]`` as a
+    `Ref`.
+    """
+
+    statements: tuple[Statement, ...]
+    skipped: tuple[Skipped, ...]
+    segs: tuple[Ref, ...]
+    refs: tuple[Ref, ...] = ()
+
+
+def read(text: str, labels: Iterable[str] = ()) -> Reading:
+    """Read every claim of a text.
+
+    Parameters
+    ----------
+    text : str
+        Reasoning with ``[SEG]``, tags and markup allowed.
+    labels : iterable of str
+        Labels outside the vocabulary that the text may name («solar farm»).
+
+    Returns
+    -------
+    Reading
+        Each number, comparison, order and adjacency is exactly one statement, or is listed as claiming nothing.
+
+    Notes
+    -----
+    No claims are read in questions, nor are comparisons after «whether» and «if». Words of degree without a measure
+    («near», «small», «much») claim nothing.
+
+    Examples
+    --------
+    >>> r = read("On 2023-06-01 water [SEG] covers 17.1 %. It is larger than forest.")
+    >>> [(s.kind, [x.label for x in s.refs]) for s in r.statements]
+    [('share', ['water']), ('larger', ['water', 'tree cover'])]
+    """
+    flat = flatten(text)
+    found, skipped = figures(flat)
+    marks = [m.start() for m in _SEG.finditer(flat)]
+    named = labels_in(flat, labels)
+    out: list[Statement] = []
+    segs: list[Ref] = []
+    everything: list[Ref] = []
+    before: list[Ref] = []  # what a pronoun may mean: the regions of the last sentence that named any
+    for start, end in _pieces(flat):
+        s = sentence(flat, start, end, named, found, skipped, marks)
+        segs += [r for r in s.refs if r.seg is not None]
+        everything += s.refs
+        said, subjects = _statements(s, before)
+        out += said
+        if subjects:
+            before = subjects
+    return Reading(tuple(sorted(out, key=lambda x: (x.start, x.end))), tuple(skipped), tuple(segs), tuple(everything))
+
+
+def _statements(s: Sentence, before: list[Ref]) -> tuple[list[Statement], list[Ref]]:
+    """What a sentence says, and the regions that a pronoun in the next one may mean (the last one first in line).
+
+    Parameters
+    ----------
+    s : Sentence
+    before : list of Ref
+        What a pronoun in this sentence may mean.
+    """
+    reader = Reader(s, before)
+    free = [
+        s.ref(c)
+        for j, c in enumerate(s.skeleton)
+        if is_label(c) and (s.ref(c).seg is not None or not reader.is_object(j))
+    ]
+    if re.search(r"\?[\s\"')]*$", s.skeleton):
+        return [], free
+    return reader.figures() + relations(reader), free
+
+
+def _pieces(flat: str) -> list[tuple[int, int]]:
+    """Sentences, cut again at semicolons and where they are too long."""
+    out = []
+    for start, end in sentences(flat):
+        for m in re.finditer(r"[^;]+;?|;", flat[start:end]):
+            a, b = start + m.start(), start + m.end()
+            while b - a > _LONGEST:
+                cut = flat.rfind(" ", a + _LONGEST // 2, a + _LONGEST)
+                cut = a + _LONGEST if cut < 0 else cut
+                out.append((a, cut))
+                a = cut
+            out.append((a, b))
+    return _glued(flat, out)
+
+
+def _glued(flat: str, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Put together again what an abbreviation's full stop or «Image: 1.» parted."""
+    out: list[tuple[int, int]] = []
+    for a, b in pieces:
+        if out and re.search(
+r"(?:\b(?:approx|ca|sq|no|nr|fig|eq|vs|e\.g|i\.e|cf|resp|max|min|dec|jan|feb|mar|apr|aug|sept?|oct|"
+r"nov)\.|(?:^|\s)\(?(?:\d{1,2}|[a-e])[.)]|image\s*:?\s*\d{1,3}\.)\s*$",
+                            flat[max(out[-1][0],
+                            out[-1][1] - 24) : out[-1][1]]) and b - out[-1][0] <= _LONGEST:  # fmt: skip
+            out[-1] = (out[-1][0], b)
+        else:
+            out.append((a, b))
+    return out
