@@ -9,7 +9,7 @@ PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all notebooks bench lint constraints clean
+.PHONY: help install stac demo test test-all notebooks bench lint constraints clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -26,6 +26,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt torch
 	$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[test,model,odc]"
 	@touch $@
+
+stac: $(STAMP)  ## the STAC API server's own environment (.venv-stac), for the tests marked stac
+	$(PY) tests/servers/install.py
 
 demo: $(STAMP)  ## ask the bundled scenes, offline; writes the report into demo/
 	$(VENV)/bin/terrascope-nb demo --out $(OUT)
@@ -55,4 +58,4 @@ constraints: pyproject.toml  ## pin the newest versions within our ranges anew
 	rm -rf $(VENV)-new
 
 clean:  ## remove the environment and what was built
-	rm -rf $(VENV) build dist demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-stac build dist demo .pytest_cache .ruff_cache .hypothesis

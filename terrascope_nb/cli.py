@@ -1,4 +1,4 @@
-"""The command line: ``terrascope-nb ask | samples | reasoners | forms | demo | versions``. Thin over the library."""
+"""The command line: ``terrascope-nb ask | search | samples | reasoners | forms | demo | versions``. Thin over the library."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_version_or_help, parser=parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_ask(commands)
+    _add_search(commands)
     for name, run, text in (
         ("samples", _samples, "list the bundled samples"),
         ("reasoners", _reasoners, "list the reasoners at hand"),
@@ -118,8 +119,23 @@ def _add_ask(commands: Any) -> None:
     add = catalog.add_argument
     add("--sensor", default="sentinel-2-l2a", help="optical sensor or collection, or «none» (default: sentinel-2-l2a)")
     add("--sar-sensor", default=None, help="SAR sensor or collection")
+    add("--sar-catalog", default=None, help="catalogue of the SAR sensor, where it is another")
     add("--times", default="best", choices=["best", "all"], help="the clearest date, or all of them (default: best)")
     ask.set_defaults(run=_ask)
+
+
+def _add_search(commands: Any) -> None:
+    search = commands.add_parser("search", help="list what a catalogue has of a place")
+    add = search.add_argument
+    add("--catalog", default="planetary-computer", help="folder, URL or known name (default: planetary-computer)")
+    add("--sensor", default="sentinel-2-l2a", help="sensor or collection (default: sentinel-2-l2a)")
+    add("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="area, in degrees")
+    add("--aoi", metavar="GEOJSON", help="area as a GeoJSON file")
+    add("--dates", metavar="WHEN", help="2023-07, 2023-07-01/2023-08-15, …")
+    add("--max-cloud", type=float, metavar="PERCENT", help="of the whole item, as the catalogue states it")
+    add("--limit", type=int, help="at most this many items")
+    add("--clouds", action="store_true", help="look at the clouds over the area itself (reads pixels)")
+    search.set_defaults(run=_search)
 
 
 def _say(text: str) -> None:
@@ -193,9 +209,7 @@ def _scene(args: argparse.Namespace) -> Any:
         raise InvalidInput(
             f"say what to look at with exactly one of {', '.join(ways)} (got {', '.join(given) or 'none'})"
         )
-    if args.bbox and args.aoi:
-        raise InvalidInput("give the area by --bbox or by --aoi, not both")
-    aoi = ts.AOI.from_bbox(tuple(args.bbox)) if args.bbox else ts.AOI.from_geojson(Path(args.aoi)) if args.aoi else None
+    aoi = _aoi(args)
     if args.sample:
         scene = ts.samples.load(args.sample)
         return scene if aoi is None else scene.select(aoi=aoi)
@@ -208,8 +222,9 @@ def _scene(args: argparse.Namespace) -> Any:
             )
         optical = None if args.sensor.lower() == "none" else args.sensor
         return ts.load_scene(
-            aoi, args.dates[0], optical=optical, sar=args.sar_sensor, catalog=args.catalog, times=args.times
-        )
+            aoi, args.dates[0], optical=optical, sar=args.sar_sensor, catalog=args.catalog,
+            sar_catalog=args.sar_catalog, times=args.times,
+        )  # fmt: skip
     options = {
         "bands": args.bands, "sar_bands": args.sar_bands, "scale": args.scale, "offset": args.offset,
         "units": args.units, "times": args.dates,
@@ -218,6 +233,22 @@ def _scene(args: argparse.Namespace) -> Any:
         optical=_files(args.optical, args.bands), sar=_files(args.sar, args.sar_bands), aoi=aoi,
         sar_units=args.sar_units, **{k: v for k, v in options.items() if v is not None},
     )  # fmt: skip
+
+
+def _aoi(args: argparse.Namespace) -> Any:
+    import terrascope_nb as ts
+
+    if args.bbox and args.aoi:
+        raise InvalidInput("give the area by --bbox or by --aoi, not both")
+    return ts.AOI.from_bbox(tuple(args.bbox)) if args.bbox else ts.AOI.from_geojson(Path(args.aoi)) if args.aoi else None
+
+
+def _search(args: argparse.Namespace) -> None:
+    import terrascope_nb as ts
+    from terrascope_nb.stac.describe import describe_found
+
+    found = ts.search(_aoi(args), args.dates, args.sensor, args.catalog, args.max_cloud, limit=args.limit)
+    _say(describe_found(found, clouds=args.clouds))
 
 
 def _files(paths: list[str] | None, bands: list[str] | None) -> Any:

@@ -295,3 +295,11 @@ def test_the_example_goes_from_files_to_a_report(tmp_path: Path, capsys: pytest.
         "report.html",
         "trace",
     }
+
+
+def test_search_lists_what_a_catalogue_has(capsys):
+    place = ["--bbox", "30.58", "62.81", "30.62", "62.83"]
+    assert main(["search", "--catalog", "sample", "--sensor", "bigearthnet-s2-l2a", *place]) == 0
+    assert "S2B_MSIL2A_20170924T93020_69_24" in capsys.readouterr().out
+    assert main(["search", "--catalog", "sample", "--sensor", "bigearthnet-s2-l2a", "--dates", "2020", *place]) == 2
+    assert "2017-09-24" in capsys.readouterr().err  # nothing then: the nearest date is told

@@ -113,7 +113,8 @@ def plain(
             low, iou, _, _ = sam.mask_decoder(
                 image_embeddings=encoded.coarse, image_positional_embeddings=sam.get_image_wide_positional_embeddings(),
                 sparse_prompt_embeddings=torch.cat([sparse, prompt[None, None, None]], 2),
-                dense_prompt_embeddings=dense, multimask_output=True, high_resolution_features=[encoded.fine, encoded.middle],
+                dense_prompt_embeddings=dense, multimask_output=True,
+                high_resolution_features=[encoded.fine, encoded.middle],
             )  # fmt: skip
             one = low[:, 0, int(iou[0, 0].argmax())][None]
             for size in ((model.config.sam_size,) * 2, inputs.sizes[0]):

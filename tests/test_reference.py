@@ -200,3 +200,23 @@ def test_a_map_with_crs_for_a_scene_without_is_refused(made: Synthetic) -> None:
     )
     with pytest.raises(GridMismatch, match="the scene has none"):
         ts.ask(bare, WATER, reasoner=ReferenceReasoner(as_map(made.maps[0], made.scene.grid), made.legend))
+
+
+def test_the_map_may_come_from_a_catalogue(monkeypatch):
+    from terrascope_nb.reason import reference
+
+    made = synthetic_scene(np.random.default_rng(3), 48)
+    asked = []
+
+    def found(grid, collection, catalog, datetime):
+        asked.append((grid, collection, catalog, datetime))
+        return made.maps[0], made.legend
+
+    monkeypatch.setattr(reference, "load_landcover", found)
+    opened = ts.open_reasoner("reference", collection="esa-worldcover", catalog="here", datetime="2021")
+    assert asked == []  # nothing is searched before a question
+    share = ts.ask(made.scene, "What share of the scene is water?", reasoner=opened).answer.value
+    assert share == pytest.approx(100 * made.truth("water").mean())
+    assert asked == [(made.scene.grid, "esa-worldcover", "here", "2021")]
+    with pytest.raises(InvalidInput, match="not both"):
+        ts.open_reasoner("reference", labels=made.maps[0], collection="esa-worldcover")

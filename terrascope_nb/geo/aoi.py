@@ -174,7 +174,14 @@ class AOI:
             # a world map is cut at 180°: so is the AOI, a hair within either side
             pieces = [shapely.transform(p, reproject) for p in _cut(dense, 180 - 1e-9)]
             shape = _polygons(pieces)
-        return AOI(shape if shape.is_valid else _polygons([shapely.make_valid(shape)]), crs, self.name)
+        if not shape.is_valid:  # repaired where that leaves plain polygons; a shape torn apart by the projection is not
+            shape = shapely.make_valid(shape)
+            if shape.geom_type not in ("Polygon", "MultiPolygon"):
+                raise InvalidInput(
+                    f"the AOI (bounds {self.bounds}, {_short(self.crs)}) does not fit into {_short(crs)}: it is torn there; "
+                    "choose a projection made for it, e.g. crs='utm' or crs=6933"
+                )
+        return AOI(shape, crs, self.name)
 
     def to_geojson(self) -> dict[str, Any]:
         """The geometry as a GeoJSON dict in longitude and latitude, cut at the antimeridian (RFC 7946, 3.1.9)."""

@@ -17,7 +17,6 @@ from torch import Tensor
 from terrascope_nb._suggest import unknown
 from terrascope_nb.errors import InvalidInput
 from terrascope_nb.model import fusion, regions
-from terrascope_nb.model.config import SPECIAL
 from terrascope_nb.model.encoding import Encoded
 from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.picking import Picker, repeats
@@ -90,8 +89,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Forced:
-    """What a test forces: at which generated token (region tokens counted) a ``[SEG]`` or the end stands, and ids that may
-    not come by themselves.
+    """What a test forces.
+
+    Attributes
+    ----------
+    seg_at : frozenset of int
+        At which generated tokens (region tokens counted) a ``[SEG]`` stands.
+    end_at : int or None
+        At which the turn ends.
+    suppressed : tuple of int
+        Ids that may not come by themselves.
     """
 
     seg_at: frozenset[int] = frozenset()
@@ -343,11 +350,6 @@ def _some(hidden: Tensor | None) -> Tensor:
     if hidden is None:
         raise RuntimeError("a request was resumed without what it asked to read")
     return hidden
-
-
-def named_region_text(count: int) -> str:
-    """The placeholders that stand for what was read of a region: ``<REGION>`` so many times."""
-    return SPECIAL["region"] * count
 
 
 def generated_ids(processor: Processor, steps: Sequence[Step]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,8 +113,3 @@ def sha256(path: Path, block: int = 1 << 24) -> str:
         while chunk := file.read(block):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def total(files: Iterable[Path]) -> int:
-    """Bytes of several files."""
-    return sum(f.stat().st_size for f in files)

@@ -17,6 +17,7 @@ from terrascope_nb.reason.solve import solve
 from terrascope_nb.reason.solve.finding import Finding
 from terrascope_nb.reason.solve.phrases import listed
 from terrascope_nb.scene.classes import SKY, canonical, leaves
+from terrascope_nb.scene.landcover_map import load_landcover
 from terrascope_nb.scene.scene import Moment, Scene
 
 if TYPE_CHECKING:
@@ -48,21 +49,53 @@ class ReferenceReasoner:
         «tree cover»), others are kept. Numbers on the map that the legend lacks are an error that lists them.
     nodata : int, optional
         Number that means «not mapped», beside the one that the map itself declares and NaN.
+    collection : str, optional
+        Instead of `labels` and `legend`: a land-cover collection (``"esa-worldcover"``, ``"io-lulc-annual-v02"``) that
+        is searched in `catalog` and put onto the scene's grid when the first question is asked.
+    catalog, datetime : optional
+        As in `load_landcover`.
     """
 
     name = "reference"
 
-    def __init__(self, labels: Any, legend: Mapping[int, str], nodata: int | None = None) -> None:
+    def __init__(
+        self,
+        labels: Any = None,
+        legend: Mapping[int, str] | None = None,
+        nodata: int | None = None,
+        *,
+        collection: str | None = None,
+        catalog: Any = "planetary-computer",
+        datetime: Any = None,
+    ) -> None:
+        self._search = None
+        if collection is not None:
+            if labels is not None or legend is not None:
+                raise InvalidInput("give labels= and legend=, or collection=, not both")
+            self._search = (collection, catalog, datetime)
+            self.options: Mapping[str, Any] = {"collection": collection, "datetime": datetime}
+            return
+        if labels is None or legend is None:
+            raise InvalidInput(
+                "reasoner 'reference' needs labels and legend, or a collection: open it first, "
+                "reasoner=ts.open_reasoner('reference', labels=…, legend=…) or (…, collection=…)"
+            )
+        self._take(labels, legend, nodata)
+        self.options = {"legend": str(self._legend), "nodata": nodata, "maps": len(self._maps)}
+
+    def _take(self, labels: Any, legend: Mapping[int, str], nodata: int | None) -> None:
         self._legend = _legend(legend)
         self._maps = list(labels) if isinstance(labels, list | tuple) else [labels]
         if not self._maps:
             raise InvalidInput("labels is an empty list: give one land-cover map, or one a date")
         self._nodata = nodata
         self._ready: dict[tuple[int, Grid], _Map] = {}
-        self.options: Mapping[str, Any] = {"legend": str(self._legend), "nodata": nodata, "maps": len(self._maps)}
 
     def stream(self, scene: Scene, question: str, choices: Any = None) -> Iterator[Event]:
-        """Understand the question, take the masks from the map, measure, conclude."""
+        """Understand the question, take the masks from the map, measure, conclude. Searches for the map where it must."""
+        if self._search is not None:
+            collection, catalog, datetime = self._search
+            self._take(*load_landcover(scene.grid, collection, catalog, datetime), nodata=0)
         yield from solve(understand(question, choices), scene, self)
 
     def labels(self, scene: Scene, moment: Moment) -> tuple[str, ...]:
