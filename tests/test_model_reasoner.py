@@ -172,6 +172,29 @@ def test_closing_cancels_and_a_partial_trace_says_so(lessons, reasoner) -> None:
     known(ask(lesson.scene, lesson.question, list(lesson.choices), reasoner), lesson)
 
 
+def test_between_events_the_caller_may_train(lessons, reasoner) -> None:
+    stream = reasoner.stream(lessons[0].scene, lessons[0].question, list(lessons[0].choices))
+    for event in stream:
+        assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
+        if isinstance(event, Text):
+            break
+    stream.close()
+    assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
+
+
+def test_a_static_cache_takes_many_one_by_one(lessons, learnt) -> None:
+    static = TerraScopeReasoner(learnt[0], learnt[1], cache="static", max_tokens=80)
+    asked = lessons[:3]
+    traces = ask_many([a.scene for a in asked], [a.question for a in asked], [list(a.choices) for a in asked], static)
+    for trace, lesson in zip(traces, asked, strict=True):
+        known(trace, lesson)
+
+
+def test_compatibility_brings_the_published_regions(learnt) -> None:
+    assert TerraScopeReasoner(learnt[0], learnt[1], compat="published").options["region_rule"] == "published"
+    assert TerraScopeReasoner(learnt[0], learnt[1]).options["region_rule"] == "paper"
+
+
 def test_a_cut_off_answer_is_marked(lessons, learnt) -> None:
     short = TerraScopeReasoner(learnt[0], learnt[1], max_tokens=8)
     answer = ask(lessons[0].scene, lessons[0].question, list(lessons[0].choices), short).answer

@@ -69,10 +69,10 @@ def drive(
         raise InvalidInput(unknown("kind of cache", cache, CACHES))
     if cache == "static" and share:
         raise InvalidInput("a shared prefix needs the dynamic cache: cache='dynamic', or share=False")
-    with torch.inference_mode():
-        yield from _drive(model, processor, list(requests), cache, share)
+    yield from _drive(model, processor, list(requests), cache, share)
 
 
+@torch.inference_mode()  # as a decorator it is off again whenever the generator waits: the caller may be training
 def _drive(
     model: TerraScopeModel, processor: Processor, requests: list[Request], kind: str, share: bool
 ) -> Iterator[tuple[int, Step]]:

@@ -60,7 +60,7 @@ class TerraScopeReasoner:
     dtype : str
         ``"auto"`` (as saved; float32 on a CPU), ``"float32"``, ``"bfloat16"``, ``"float16"``.
     region_rule : "paper", "published" or None
-        How masks become tokens; None: what the weights were trained with.
+        How masks become tokens; None: what the weights were trained with (with `compat` the published rule).
     region_mode : "mask", "box", "random" or "none"
         For ablations; none writes text and draws masks, but reads no region.
     fusion : "adaptive", "concat", "optical" or "sar"
@@ -77,7 +77,7 @@ class TerraScopeReasoner:
         Say beside the written answer what the masks alone support, where the two differ.
     cache : "dynamic" or "static"
     batch : int
-        Most requests decoded together by `stream_many`.
+        Most requests decoded together by `stream_many`; with a static cache always one.
     quantize : "8bit", "4bit" or None
     revision : str, optional
         Of a hub name.
@@ -121,14 +121,14 @@ class TerraScopeReasoner:
             raise InvalidInput(f"batch is at least 1, got {batch}")
         self._model, self._processor = _open(model, processor, device, dtype, quantize, revision)
         config = self._model.config
-        rule = region_rule or config.region_rule
+        rule = region_rule or ("published" if compat else config.region_rule)
         self._rules = Rules(
             compat is not None, rule, region_mode, region_cap, fusion, max_masks, max_tokens, max_seconds, temperature,
             top_p,
         )  # fmt: skip
         self._measured = config.measured_in_loop if measured_in_loop is None else measured_in_loop
         self._masks_answer = masks_answer
-        self._seed, self._cache, self._batch = seed, cache, batch
+        self._seed, self._cache, self._batch = seed, cache, 1 if cache == "static" else batch
         self._kept: tuple[weakref.ref[Scene], Encoded] | None = None
         self.options: Mapping[str, Any] = {
             "model": "in memory" if isinstance(model, TerraScopeModel) else str(model),
