@@ -62,7 +62,12 @@ def esc(text: object) -> Safe:
     """
     if isinstance(text, Safe):
         return text
-    return Safe(html.escape(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", str(text)), quote=True))
+    return Safe(
+        html.escape(
+            re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", str(text)),
+            quote=True,
+        )
+    )
 
 
 def tag(name: str, /, *children: object, **attrs: Any) -> Safe:

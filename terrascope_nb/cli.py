@@ -1,4 +1,7 @@
-"""The command line: ``terrascope-nb ask | search | samples | reasoners | forms | demo | versions``. Thin over the library."""
+"""The command line: ``terrascope-nb ask | search | samples | reasoners | forms | demo | versions``.
+
+Thin over the library: each command is one public call.
+"""
 
 from __future__ import annotations
 
@@ -240,7 +243,9 @@ def _aoi(args: argparse.Namespace) -> Any:
 
     if args.bbox and args.aoi:
         raise InvalidInput("give the area by --bbox or by --aoi, not both")
-    return ts.AOI.from_bbox(tuple(args.bbox)) if args.bbox else ts.AOI.from_geojson(Path(args.aoi)) if args.aoi else None
+    return (
+        ts.AOI.from_bbox(tuple(args.bbox)) if args.bbox else ts.AOI.from_geojson(Path(args.aoi)) if args.aoi else None
+    )
 
 
 def _search(args: argparse.Namespace) -> None:

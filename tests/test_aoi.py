@@ -210,7 +210,9 @@ def test_an_aoi_across_180_is_cut_on_a_world_map():
     aoi = AOI.from_bbox((178, -18, -179, -17)).to_crs(6933)
     one = AOI.from_bbox((175, -18, 178, -17)).to_crs(6933)
     assert aoi.geometry.geom_type == "MultiPolygon"
-    assert aoi.geometry.area == pytest.approx(one.geometry.area, rel=1e-6)  # equal area: three degrees are three degrees
+    assert aoi.geometry.area == pytest.approx(
+        one.geometry.area, rel=1e-6
+    )  # equal area: three degrees are three degrees
 
 
 def test_geojson_rings_run_counter_clockwise():

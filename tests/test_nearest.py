@@ -34,8 +34,10 @@ def every_pair(a, b, spacing):
 def on_earth(a, b, positions):
     """The least geodesic in metres by trying all pairs, and that of each pair as a table."""
     (lon_a, lat_a), (lon_b, lat_b) = positions(*np.nonzero(a)), positions(*np.nonzero(b))
-    table = [np.broadcast_to(axis, (len(lon_a), len(lon_b))).ravel()
-             for axis in (lon_a[:, None], lat_a[:, None], lon_b[None], lat_b[None])]
+    table = [
+        np.broadcast_to(axis, (len(lon_a), len(lon_b))).ravel()
+        for axis in (lon_a[:, None], lat_a[:, None], lon_b[None], lat_b[None])
+    ]
     return float(GEOD.inv(*table)[2].min())
 
 

@@ -25,7 +25,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 #: Names on the Python registry that conda-forge writes otherwise; every other name is the same on both.
-CONDA_NAMES = {"dask": "dask-core", "huggingface-hub": "huggingface_hub", "matplotlib": "matplotlib-base", "torch": "pytorch"}
+CONDA_NAMES = {
+    "dask": "dask-core",
+    "huggingface-hub": "huggingface_hub",
+    "matplotlib": "matplotlib-base",
+    "torch": "pytorch",
+}
 
 
 def requirements(*extras: str) -> dict[str, Requirement]:

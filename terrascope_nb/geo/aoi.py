@@ -85,7 +85,8 @@ class AOI:
             e += 360
         if not (w < e and s < n):
             raise InvalidInput(
-                f"bbox {tuple(bbox)} has no extent: the order is (west, south, east, north), west < east and south < north"
+                f"bbox {tuple(bbox)} has no extent: the order is (west, south, east, north), "
+                "west < east and south < north"
             )
         return cls(shapely.geometry.box(w, s, e, n), crs, name)
 
@@ -178,8 +179,8 @@ class AOI:
             shape = shapely.make_valid(shape)
             if shape.geom_type not in ("Polygon", "MultiPolygon"):
                 raise InvalidInput(
-                    f"the AOI (bounds {self.bounds}, {_short(self.crs)}) does not fit into {_short(crs)}: it is torn there; "
-                    "choose a projection made for it, e.g. crs='utm' or crs=6933"
+                    f"the AOI (bounds {self.bounds}, {_short(self.crs)}) does not fit into {_short(crs)}: it is "
+                    "torn there; choose a projection made for it, e.g. crs='utm' or crs=6933"
                 )
         return AOI(shape, crs, self.name)
 
@@ -201,7 +202,9 @@ def _crs(value: Any) -> CRS:
     try:
         return CRS.from_user_input(value)
     except CRSError as err:
-        raise InvalidInput(f"unknown CRS {value!r}: give an EPSG code such as 4326 or 'EPSG:32633', WKT or a pyproj CRS") from err
+        raise InvalidInput(
+            f"unknown CRS {value!r}: give an EPSG code such as 4326 or 'EPSG:32633', WKT or a pyproj CRS"
+        ) from err
 
 
 def _short(crs: CRS | None) -> str:

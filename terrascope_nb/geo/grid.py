@@ -87,7 +87,11 @@ class Grid:
         import rioxarray  # noqa: F401  (registers .rio)
 
         rio = data.rio
-        return cls(rio.transform(recalc=True), (rio.height, rio.width), None if rio.crs is None else CRS.from_user_input(rio.crs))
+        return cls(
+            rio.transform(recalc=True),
+            (rio.height, rio.width),
+            None if rio.crs is None else CRS.from_user_input(rio.crs),
+        )
 
     # ---- names and sizes ------------------------------------------------------------------------------------
     @property
@@ -159,7 +163,9 @@ class Grid:
     def coords(self) -> dict[str, np.ndarray]:
         """1-D pixel-centre coordinates ``{"y": (H,), "x": (W,)}`` of a north-up grid."""
         if not self.is_north_up:
-            raise InvalidInput("a rotated grid has no 1-D coordinates: reproject it first, e.g. with rioxarray's rio.reproject")
+            raise InvalidInput(
+                "a rotated grid has no 1-D coordinates: reproject it first, e.g. with rioxarray's rio.reproject"
+            )
         return {"y": self.xy(np.arange(self.height), 0)[1], "x": self.xy(0, np.arange(self.width))[0]}
 
     # ---- true size ------------------------------------------------------------------------------------------
@@ -167,11 +173,11 @@ class Grid:
     def _steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """How one pixel down and one to the right move on the WGS84 ellipsoid, on a coarse lattice.
 
-        Returns (rows (n,), cols (m,), down (n, m, 3), right (n, m, 3)): geocentric metres a pixel, by central differences
-        over half a kilometre or half a pixel to either side, whichever is more.
+        Returns (rows (n,), cols (m,), down (n, m, 3), right (n, m, 3)): geocentric metres a pixel, by central
+        differences over half a kilometre or half a pixel to either side, whichever is more.
 
-        They are the projection's local scale factors by way of `lonlat`, so that spheres, prime meridians and units that
-        a projection has of its own are counted too (`pyproj.Proj.get_factors` leaves them out).
+        They are the projection's local scale factors by way of `lonlat`, so that spheres, prime meridians and units
+        that a projection has of its own are counted too (`pyproj.Proj.get_factors` leaves them out).
         """
         rows, cols = (np.linspace(-0.5, n - 0.5, min(n + 1, 33)) for n in self.shape)
         rr, cc = np.meshgrid(rows, cols, indexing="ij")
@@ -249,13 +255,17 @@ class Grid:
         h = self.height
         degree = self.crs.axis_info[0].unit_conversion_factor
         if not math.isclose(degree, math.radians(1)):
-            raise InvalidInput(f"{_short(self.crs)} counts in {self.crs.axis_info[0].unit_name}s, not degrees: reproject to EPSG:4326")
+            raise InvalidInput(
+                f"{_short(self.crs)} counts in {self.crs.axis_info[0].unit_name}s, not degrees: reproject to EPSG:4326"
+            )
         if not self.is_north_up:
             raise InvalidInput("true areas on a rotated grid in degrees are not offered: reproject to a UTM grid first")
         dx, _ = self.resolution
         edges = self.transform.f + self.transform.e * np.arange(h + 1)
         if np.abs(edges).max() > 90 + 1e-9:
-            raise InvalidInput(f"latitudes reach {np.abs(edges).max():g}°: the grid's axes seem swapped (x is longitude)")
+            raise InvalidInput(
+                f"latitudes reach {np.abs(edges).max():g}°: the grid's axes seem swapped (x is longitude)"
+            )
         edges = np.clip(edges, -90, 90)
         return np.abs(np.diff(_authalic_zone(edges)) * np.radians(dx))[:, None]
 
@@ -338,9 +348,14 @@ class Grid:
 
 
 def utm_crs(aoi: AOI) -> CRS:
-    """The UTM zone of the AOI's centre (EPSG:326xx/327xx), or the polar UPS grid (EPSG:5041, 5042) beyond 84° N, 80° S."""
+    """The UTM zone of the AOI's centre (EPSG:326xx/327xx); beyond 84° N, 80° S the polar grid (EPSG:5041, 5042)."""
     west, south, east, north = aoi.to_lonlat().bounds
-    if south > 84 or north < -80 or (north > 84 and (south + north) / 2 > 84) or (south < -80 and (south + north) / 2 < -80):
+    if (
+        south > 84
+        or north < -80
+        or (north > 84 and (south + north) / 2 > 84)
+        or (south < -80 and (south + north) / 2 < -80)
+    ):
         return CRS.from_epsg(5041 if north > 0 else 5042)
     if east - west > 12:
         raise InvalidInput(

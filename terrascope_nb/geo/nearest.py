@@ -172,11 +172,15 @@ def _check(a: np.ndarray, b: np.ndarray) -> None:
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 2:
             is_array = isinstance(mask, np.ndarray)
             what = f"an array of {mask.dtype}, shape {mask.shape}" if is_array else f"a {type(mask).__name__}"
-            raise InvalidInput(f"mask {name} is {what}; a mask is a numpy array of bool, shape (H, W): "
-                               f"compare it first, as in `labels == 6` or `probability > 0.5`")
+            raise InvalidInput(
+                f"mask {name} is {what}; a mask is a numpy array of bool, shape (H, W): "
+                f"compare it first, as in `labels == 6` or `probability > 0.5`"
+            )
     if a.shape != b.shape:
-        raise InvalidInput(f"the masks differ in shape: a is {a.shape}, b is {b.shape}; "
-                           "bring both onto one grid before measuring between them")
+        raise InvalidInput(
+            f"the masks differ in shape: a is {a.shape}, b is {b.shape}; "
+            "bring both onto one grid before measuring between them"
+        )
 
 
 def _spacing(spacing: tuple[float, float]) -> tuple[float, float]:
@@ -185,8 +189,10 @@ def _spacing(spacing: tuple[float, float]) -> tuple[float, float]:
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"spacing is {spacing!r}; give two numbers, (pixel height, pixel width)") from error
     if not (0 < dy < math.inf and 0 < dx < math.inf):
-        raise InvalidInput(f"spacing is {spacing!r}; both the pixel height and the pixel width must be positive and "
-                           "finite (take the absolute value of a transform's negative height)")
+        raise InvalidInput(
+            f"spacing is {spacing!r}; both the pixel height and the pixel width must be positive and "
+            "finite (take the absolute value of a transform's negative height)"
+        )
     return dy, dx
 
 
@@ -335,8 +341,10 @@ def _distances(
     if len(near_a[0]) + len(near_b[0]) > area / 6 and area <= _WINDOW:  # a tree of so many points would be slower
         far = distance_transform_edt(~b[low[0] : high[0], low[1] : high[1]], sampling=spacing)
         return far[near_a[0] - low[0], near_a[1] - low[1]]
-    points = [np.stack([(axis - start) * step for axis, start, step in zip(near, low, spacing, strict=True)], axis=1)
-              for near in (near_a, near_b)]
+    points = [
+        np.stack([(axis - start) * step for axis, start, step in zip(near, low, spacing, strict=True)], axis=1)
+        for near in (near_a, near_b)
+    ]
     tree = cKDTree(points[1], balanced_tree=False, compact_nodes=False)
     return tree.query(points[0], distance_upper_bound=limit * (1 + 2 * _SLACK))[0]
 

@@ -116,13 +116,17 @@ def _locate(rows: np.ndarray, cols: np.ndarray, positions: Positions) -> tuple[n
     """Longitude, latitude (degrees, shape (n,)) and geocentric x, y, z (metres, shape (n, 3)) of pixel centres."""
     lon, lat = (np.asarray(axis, dtype=np.float64) for axis in positions(rows, cols))
     if lon.shape != rows.shape or lat.shape != rows.shape:
-        raise InvalidInput(f"positions gave {lon.shape} longitudes and {lat.shape} latitudes for {rows.shape} pixels; "
-                           "it must take two arrays (rows, cols) and give two of the same shape (lon, lat)")
+        raise InvalidInput(
+            f"positions gave {lon.shape} longitudes and {lat.shape} latitudes for {rows.shape} pixels; "
+            "it must take two arrays (rows, cols) and give two of the same shape (lon, lat)"
+        )
     wrong = ~(np.isfinite(lon) & (np.abs(lat) <= 90))
     if wrong.any():
         k = int(wrong.argmax())
-        raise InvalidInput(f"positions puts pixel (row {rows[k]}, column {cols[k]}) at longitude {lon[k]}, latitude "
-                           f"{lat[k]}: not a place on the Earth; check the CRS, the transform and the order (lon, lat)")
+        raise InvalidInput(
+            f"positions puts pixel (row {rows[k]}, column {cols[k]}) at longitude {lon[k]}, latitude "
+            f"{lat[k]}: not a place on the Earth; check the CRS, the transform and the order (lon, lat)"
+        )
     lam, phi = np.radians(lon), np.radians(lat)
     normal = _A / np.sqrt(1 - _F * (2 - _F) * np.sin(phi) ** 2)
     across, up = normal * np.cos(phi), (1 - _F) ** 2 * normal * np.sin(phi)
@@ -146,8 +150,12 @@ def _cell_bounds(
         radius = np.maximum(radius, np.linalg.norm(here - middle, axis=1))
         down = np.clip(np.where(row == top, row + 1, row - 1), 0, shape[0] - 1)
         across = np.clip(np.where(col == left, col + 1, col - 1), 0, shape[1] - 1)
-        steps.append([np.linalg.norm(_locate(*other, positions)[2] - here, axis=1)
-                      for other in ((down, col), (row, across), (down, across))])
+        steps.append(
+            [
+                np.linalg.norm(_locate(*other, positions)[2] - here, axis=1)
+                for other in ((down, col), (row, across), (down, across))
+            ]
+        )
     least, most = np.min(steps, axis=0), np.max(steps, axis=0)  # of the corners, for each direction: shape (3, n)
     rim = (top == 0) | (left == 0) | (bottom == shape[0] - 1) | (right == shape[1] - 1)  # may meet the far side
     return middle, radius * 1.05, np.where(rim, 0.0, (2 * least - most).min(axis=0))
@@ -189,8 +197,10 @@ def _closest_on_earth(
         pairs.append(np.stack([metres, one, two], axis=1)[keep])
     metres, one, two = np.concatenate(pairs).T
     same = metres <= limit + _SAME
-    first, second = (near[0][index.astype(int)] * shape[1] + near[1][index.astype(int)]
-                     for near, index in ((near_a, one[same]), (near_b, two[same])))
+    first, second = (
+        near[0][index.astype(int)] * shape[1] + near[1][index.astype(int)]
+        for near, index in ((near_a, one[same]), (near_b, two[same]))
+    )
     found = [(float(metres[same][k]), int(first[k]), int(second[k])) for k in np.lexsort((second, first))[:1]]
     if best is not None and best[0] <= limit + _SAME:
         found.append(best)

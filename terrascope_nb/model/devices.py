@@ -141,6 +141,6 @@ def explain_out_of_memory(what: str, needed: int, device: torch.device) -> Itera
 def _too_large(what: str, needed: int, device: torch.device, free: int | None) -> str:
     have = "is not told" if free is None else f"is {gigabytes(free)} GB"
     return (
-        f"{what} needs {gigabytes(needed)} GB on {device}; free there {have}. Take less: dtype=\"bf16\", quantised "
+        f'{what} needs {gigabytes(needed)} GB on {device}; free there {have}. Take less: dtype="bf16", quantised '
         'weights ("8bit", "4bit"), fewer images, a smaller picture, or another device; docs/memory.md states each mode'
     )

@@ -92,7 +92,7 @@ class ReferenceReasoner:
         self._ready: dict[tuple[int, Grid], _Map] = {}
 
     def stream(self, scene: Scene, question: str, choices: Any = None) -> Iterator[Event]:
-        """Understand the question, take the masks from the map, measure, conclude. Searches for the map where it must."""
+        """Understand the question, take the masks from the map (searched for where it must be), measure, conclude."""
         if self._search is not None:
             collection, catalog, datetime = self._search
             self._take(*load_landcover(scene.grid, collection, catalog, datetime), nodata=0)

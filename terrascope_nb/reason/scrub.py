@@ -68,7 +68,9 @@ def scrubbed(value: Any) -> Any:
 
 
 def readable(text: str) -> str:
-    """The text with half characters (lone surrogates), control characters and turned writing (bidi overrides) as U+FFFD, so that any file can hold it.
+    """The text with U+FFFD for half characters (lone surrogates), control characters and bidi overrides.
+
+    So that any file can hold it, and nothing reads backwards.
 
     Examples
     --------

@@ -206,7 +206,8 @@ class Trace:
         frames = tuple(Frame.of(image, scene.inside(k)) for k, image in enumerate(scene.images))
         pieces = [s for s in spans(text) if s.seg is not None][: len(masks)]
         steps = tuple(
-            _step(mask, scene, frames, text[s.start : s.end].strip(), s.start, s.end) for mask, s in zip(masks, pieces, strict=True)
+            _step(mask, scene, frames, text[s.start : s.end].strip(), s.start, s.end)
+            for mask, s in zip(masks, pieces, strict=True)
         )
         return cls(
             question, text, steps, answer, frames, Choices.of(choices), scene.aoi, reasoner,
@@ -320,7 +321,11 @@ class Trace:
     def __repr__(self) -> str:
         lines = [f"<Trace by {self.reasoner or '?'}: {self.question!r}"]
         lines += [f"  {k + 1}. {s.text}" for k, s in enumerate(self.steps)]
-        end = self.answer.text if self.answer.finish == "stop" else f"{self.answer.text} ({self.answer.finish}: {self.answer.reason})"
+        end = (
+            self.answer.text
+            if self.answer.finish == "stop"
+            else f"{self.answer.text} ({self.answer.finish}: {self.answer.reason})"
+        )
         return "\n".join([*lines, f"  → {end}>"])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -347,7 +352,9 @@ def region_of(step: Step, frames: Sequence[Frame]) -> Region:
 
 def _step(event: Mask, scene: Scene, frames: tuple[Frame, ...], text: str, start: int, end: int) -> Step:
     if not 0 <= event.image < len(scene.images):
-        raise TraceError(f"a mask names image {event.image}; the scene has {len(scene.images)} (0 … {len(scene.images) - 1})")
+        raise TraceError(
+            f"a mask names image {event.image}; the scene has {len(scene.images)} (0 … {len(scene.images) - 1})"
+        )
     image = scene.images[event.image]
     mask = np.asarray(event.mask)
     if mask.shape != image.grid.shape:
@@ -362,7 +369,9 @@ def _step(event: Mask, scene: Scene, frames: tuple[Frame, ...], text: str, start
     if event.probability is not None:
         score = np.asarray(event.probability, np.float32)
         if score.shape != image.grid.shape:
-            raise TraceError(f"a probability of shape {score.shape} on image {event.image}, whose grid is {image.grid.shape}")
+            raise TraceError(
+                f"a probability of shape {score.shape} on image {event.image}, whose grid is {image.grid.shape}"
+            )
         probability = georeferenced(score, image.grid)
     return measured_step(frames, dict(
         text=text, label=label, mask=georeferenced(mask, image.grid), probability=probability, image=event.image,

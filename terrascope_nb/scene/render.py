@@ -119,7 +119,7 @@ def render(image: Image, style: str | None = None) -> View:
 
 
 def mean_of_view(image: Image, name: str) -> float:
-    """The band value whose picture is the mean of the band's own picture: averaged within the stretch, SAR in decibels."""
+    """The band value whose picture is the mean of its own picture: averaged within the stretch, SAR in decibels."""
     values = image.array(name)[image.valid].astype(np.float64)
     if name in DECIBELS:
         return float(10 ** (np.clip(10 * np.log10(np.maximum(values, 1e-10)), *DECIBELS[name]).mean() / 10))

@@ -178,7 +178,11 @@ class Scene:
             raise InvalidInput("a scene needs at least one image")
         order = sorted(
             self.images,
-            key=lambda i: (MODALITIES.index(i.modality), i.time is None, i.time if i.time is not None else np.datetime64(0, "s")),
+            key=lambda i: (
+                MODALITIES.index(i.modality),
+                i.time is None,
+                i.time if i.time is not None else np.datetime64(0, "s"),
+            ),
         )
         object.__setattr__(self, "images", tuple(order))
         object.__setattr__(self, "_inside", {})
@@ -232,7 +236,7 @@ class Scene:
         return tuple(m for m in MODALITIES if any(i.modality == m for i in self.images))
 
     def moments(self, max_gap: np.timedelta64 | None = None) -> tuple[Moment, ...]:
-        """The dates in order: each optical image with the SAR image nearest in time (at most `max_gap`, default 6 days).
+        """The dates in order: each optical image with the SAR image nearest in time (`max_gap`: 6 days).
 
         Without optical images, one moment a SAR image. Undated images go together in their order.
         """
@@ -257,7 +261,9 @@ class Scene:
         """(H, W) bool: pixels of an image whose centre lies in the AOI (all of them without an AOI)."""
         if image not in self._inside:
             grid = self._image(image).grid
-            self._inside[image] = np.ones(grid.shape, bool) if self.aoi is None or grid.crs is None else grid.mask(self.aoi)
+            self._inside[image] = (
+                np.ones(grid.shape, bool) if self.aoi is None or grid.crs is None else grid.mask(self.aoi)
+            )
         return self._inside[image]
 
     def domain(self, image: int, sar_image: int | None = None) -> Domain:
@@ -277,7 +283,7 @@ class Scene:
     def select(
         self, modalities: Sequence[str] | str | None = None, times: Sequence[Any] | Any = None, aoi: AOI | None = None
     ) -> Scene:
-        """A scene of the images that fit: kinds of sensor, dates (``"2023-07"`` takes the month), a smaller AOI (cropped to it)."""
+        """The scene of the images that fit: sensor kinds, dates (``"2023-07"``: the month), a smaller AOI (cropped)."""
         images = self.images
         if modalities is not None:
             wanted = (modalities,) if isinstance(modalities, str) else tuple(modalities)
@@ -290,7 +296,9 @@ class Scene:
             texts = [str(t).replace(" ", "T") for t in stamps]
             missing = [t for t in texts if not any(str(i.time).startswith(t) for i in images)]
             if missing:
-                raise NotFound(f"no image of {', '.join(missing)}; this scene has {', '.join(sorted({i.day for i in images}))}")
+                raise NotFound(
+                    f"no image of {', '.join(missing)}; this scene has {', '.join(sorted({i.day for i in images}))}"
+                )
             images = tuple(i for i in images if any(str(i.time).startswith(t) for t in texts))
         if not images:
             raise NotFound(f"no {modalities} image in this scene; it has {', '.join(self.modalities)}")

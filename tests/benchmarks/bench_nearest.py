@@ -98,8 +98,10 @@ def row(case: str, size: int, folder: Path) -> tuple[str, float]:
     memory = f"1/{scipy['mib'] / ours['mib']:.0f}" if ours["mib"] else "none beyond the masks"
     equal = "yes" if scipy["distance"] == ours["distance"] else "NO"
     distance = "none" if ours["distance"] is None else f"{ours['distance']:.6g} px"
-    line = (f"| {case} | {distance} | {equal} | {scipy['seconds']:.2f} s | {ours['seconds']:.3f} s | {faster:.0f} × "
-            f"| {scipy['mib']:.0f} MiB | {ours['mib']:.1f} MiB | {memory} |")
+    line = (
+        f"| {case} | {distance} | {equal} | {scipy['seconds']:.2f} s | {ours['seconds']:.3f} s | {faster:.0f} × "
+        f"| {scipy['mib']:.0f} MiB | {ours['mib']:.1f} MiB | {memory} |"
+    )
     return line, ours["masks_mib"]
 
 

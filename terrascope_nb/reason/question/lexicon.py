@@ -54,7 +54,10 @@ KNOWN = frozenset(
 
 _SPELLING = (
     (re.compile(r"\b(what|where|how|that|there|here|it|which|when)'s\b"), r"\1 is"),
-    (re.compile(r"\bhow cloudy (?:is|was) (?:it|the (?:scene|image|picture|area|sky))\b"), "what share of the scene is cloud"),
+    (
+        re.compile(r"\bhow cloudy (?:is|was) (?:it|the (?:scene|image|picture|area|sky))\b"),
+        "what share of the scene is cloud",
+    ),
     (re.compile(r"\bi'd\b"), "i would"),
     (re.compile(r"\bi'm\b"), "i am"),
     (re.compile(r"\bthere're\b"), "there are"),

@@ -1,4 +1,7 @@
-"""Claims of a text against their own masks: `claims` reads them, `checking` measures, `tolerance` says when they agree."""
+"""Claims of a text against their own masks.
+
+`claims` reads them, `checking` measures them, `tolerance` says when they agree.
+"""
 
 from __future__ import annotations
 
