@@ -1,4 +1,4 @@
-"""The command line: ``terrascope-nb ask | search | samples | reasoners | forms | demo | versions``.
+"""The command line: ``terrascope-nb ask | search | convert | samples | reasoners | forms | demo | versions``.
 
 Thin over the library: each command is one public call.
 """
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_ask(commands)
     _add_search(commands)
+    _add_convert(commands)
     for name, run, text in (
         ("samples", _samples, "list the bundled samples"),
         ("reasoners", _reasoners, "list the reasoners at hand"),
@@ -90,6 +91,12 @@ def _add_ask(commands: Any) -> None:
     add("questions", nargs="+", metavar="QUESTION", help="one or more questions; options may stand in them")
     add("--choices", nargs="+", metavar="OPTION", help="options of one question: «6 ha» «12 ha», or «A=6 ha» «B=12 ha»")
     add("--reasoner", default="spectral", help="see: terrascope-nb reasoners (default: spectral)")
+    add(
+        "--model",
+        metavar="DIR",
+        help="folder of TerraScope weights, see: terrascope-nb convert",
+    )
+    add("--device", default="auto", help="of --model: auto, cpu, cuda or mps (default: auto)")
     add("--modalities", nargs="+", choices=["optical", "sar"], help="use only these sensors of the scene")
     add("--out", metavar="FOLDER", help="write report, masks, outlines, STAC item and record there")
     add("--overwrite", action="store_true", help="write over what is in --out")
@@ -141,6 +148,17 @@ def _add_search(commands: Any) -> None:
     search.set_defaults(run=_search)
 
 
+def _add_convert(commands: Any) -> None:
+    convert = commands.add_parser("convert", help="turn the published TerraScope weights into the layout read here")
+    add = convert.add_argument
+    add("source", metavar="PATH_OR_HUB_ID", help="folder of the published checkpoint, or its name on the hub")
+    add("out", metavar="OUT", help="folder to write")
+    add("--revision", help="branch, tag or commit on the hub; the commit it meant is recorded")
+    add("--tokenizer", metavar="FOLDER", help="where the tokenizer is, when it is not beside the weights")
+    add("--overwrite", action="store_true", help="write over weights that are in OUT")
+    convert.set_defaults(run=_convert)
+
+
 def _say(text: str) -> None:
     from terrascope_nb.reason.scrub import readable
 
@@ -166,7 +184,10 @@ def _ask(args: argparse.Namespace) -> int:
     from terrascope_nb.reason.show import text
 
     choices = _choices(args)
-    reasoner = ts.open_reasoner(args.reasoner)
+    if args.model:
+        reasoner = ts.open_reasoner("terrascope", model=args.model, device=args.device)
+    else:
+        reasoner = ts.open_reasoner(args.reasoner)
     scene = _scene(args)
     if args.modalities:
         scene = scene.select(modalities=args.modalities)
@@ -254,6 +275,17 @@ def _search(args: argparse.Namespace) -> None:
 
     found = ts.search(_aoi(args), args.dates, args.sensor, args.catalog, args.max_cloud, limit=args.limit)
     _say(describe_found(found, clouds=args.clouds))
+
+
+def _convert(args: argparse.Namespace) -> None:
+    from terrascope_nb.model.convert import convert
+
+    made = convert(args.source, args.out, revision=args.revision, tokenizer=args.tokenizer, overwrite=args.overwrite)
+    _say(f"{made.tensors} tensors written to {made.folder} (revision {made.revision or 'not known'})")
+    for name, digest in made.sha256.items():
+        _say(f"  {name} sha256 {digest}")
+    if made.dropped:
+        _say(f"  left out, never used for images: {', '.join(made.dropped)}")
 
 
 def _files(paths: list[str] | None, bands: list[str] | None) -> Any:

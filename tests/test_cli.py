@@ -303,3 +303,15 @@ def test_search_lists_what_a_catalogue_has(capsys):
     assert "S2B_MSIL2A_20170924T93020_69_24" in capsys.readouterr().out
     assert main(["search", "--catalog", "sample", "--sensor", "bigearthnet-s2-l2a", "--dates", "2020", *place]) == 2
     assert "2017-09-24" in capsys.readouterr().err  # nothing then: the nearest date is told
+
+
+def test_without_torch_the_network_says_how_to_install_it(capsys, monkeypatch):
+    import importlib.util
+    import sys
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "torch" else find(name, *a))
+    for name in [m for m in sys.modules if m.startswith("terrascope_nb.model")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["ask", "Is there water?", "--sample", "lake", "--model", "nowhere"]) == 2
+    assert 'pip install "terrascope-nb[model]"' in capsys.readouterr().err

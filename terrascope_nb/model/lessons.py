@@ -1,7 +1,7 @@
 """Eight small lessons and a plain training loop: a tiny model that knows them fills every view.
 
-The scenes are drawn, the texts written by rule, the figures in them measured. For tests, demonstrations and labs; real
-training lives in `terrascope_nb.train`.
+The scenes are drawn, the texts written by rule, the figures in them measured. For tests, demonstrations and labs: what
+is learnt here is known by heart and speaks of no real ground.
 """
 
 from __future__ import annotations

@@ -14,18 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from terrascope_nb.errors import InvalidInput
-from terrascope_nb.reason.measure.core import (
-    EQUAL,
-    Fact,
-    Region,
-    adjacent,
-    area,
-    compare,
-    distance,
-    fact,
-    same_grid,
-    share,
-)
+from terrascope_nb.reason.measure.core import adjacent, area, distance, share
+from terrascope_nb.reason.measure.order import EQUAL, compare
+from terrascope_nb.reason.measure.region import Fact, Region, fact, same_grid
 
 MIN_CLASS_SHARE = 5.0
 """Percent of the valid pixels that a class needs for coverage and comparison."""

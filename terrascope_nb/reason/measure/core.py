@@ -21,34 +21,9 @@ from terrascope_nb.errors import InvalidInput, NoCRS
 from terrascope_nb.geo.grid import Grid
 from terrascope_nb.geo.nearest import NearestPair, nearest_pair, touches, touching_pixels
 from terrascope_nb.geo.nearest_on_earth import nearest_pair_on_earth
-from terrascope_nb.reason.measure.change import gain, loss, net
-from terrascope_nb.reason.measure.order import EQUAL, compare, rank
-from terrascope_nb.reason.measure.place import LOCATIONS, location
+from terrascope_nb.reason.measure.place import location
 from terrascope_nb.reason.measure.region import Fact, Measured, Region, fact, same_grid
 from terrascope_nb.reason.measure.together import overlapping, shared_domain
-
-__all__ = [
-    "EQUAL",
-    "LOCATIONS",
-    "MIN_PIXELS",
-    "Fact",
-    "Measured",
-    "Region",
-    "adjacent",
-    "area",
-    "compare",
-    "count",
-    "distance",
-    "exists",
-    "gain",
-    "location",
-    "loss",
-    "measure",
-    "net",
-    "rank",
-    "same_grid",
-    "share",
-]
 
 MIN_PIXELS = 4
 """Parts of fewer pixels are not counted."""
