@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 import torch
 from torch.nn import functional as F
 
-from terrascope_nb.errors import InvalidInput
+from terrascope_nb.errors import InvalidInput, TooLarge
 from terrascope_nb.model.lessons import Lesson, draw_lessons, learn
 from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.processor import Processor
@@ -381,3 +381,12 @@ def test_the_command_line_asks_a_model_on_disk(lessons, learnt, tmp_path, capsys
     known(trace, lesson)
     assert {p.name for p in (tmp_path / "out").iterdir()} >= {"report.html", "masks.tif", "masks.geojson", "item.json"}
     assert set(trace._repr_mimebundle_()) == {"text/html", "image/png", "text/plain"}
+
+
+def test_out_of_memory_names_what_was_needed_and_free(lessons, reasoner, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+
+    monkeypatch.setattr(reasoner, "_read", full)
+    with pytest.raises(TooLarge, match=r"answering needs [\d.]+ GB on cpu; free there is [\d.]+ GB"):
+        ask(replace(lessons[0].scene), lessons[0].question, list(lessons[0].choices), reasoner)

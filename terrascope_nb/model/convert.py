@@ -28,6 +28,8 @@ PATTERNS = (
     "*.json",
     "merges.txt",
     "vocab.json",
+    "vocab.txt",
+    "*.jinja",
     "tokenizer.model",
     "LICENSE*",
     "README.md",
@@ -145,10 +147,12 @@ def locate(source: str | Path, revision: str | None = None) -> tuple[Path, str]:
     if path.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         raise NotFound(f"{source} is neither a folder nor a name on the hub (owner/name)")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         found = Path(snapshot_download(str(source), revision=revision, allow_patterns=list(PATTERNS)))
+    except HFValidationError as e:
+        raise NotFound(f"{source} is neither a folder nor a name on the hub (owner/name): {e}") from e
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as e:
         at = f" at revision {revision!r}" if revision else ""
         raise NotFound(f"{source}{at}: no such folder, and the hub did not give it ({type(e).__name__}: {e})") from e

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -113,15 +113,15 @@ def check_room(what: str, needed: int, device: torch.device) -> None:
 
 
 @contextmanager
-def explain_out_of_memory(what: str, needed: int, device: torch.device) -> Iterator[None]:
+def explain_out_of_memory(what: str, needed: int | Callable[[], int], device: torch.device) -> Iterator[None]:
     """Turn an out-of-memory error of torch or Python into ours, which names what was needed and what is free.
 
     Parameters
     ----------
     what : str
         What was going on, in words that begin the message.
-    needed : int
-        Bytes that it needs, by `memory.estimate`.
+    needed : int or callable
+        Bytes that it needs, by `memory.estimate`; a callable is asked only when memory has run out.
     device : torch.device
 
     Raises
@@ -135,7 +135,8 @@ def explain_out_of_memory(what: str, needed: int, device: torch.device) -> Itera
         if isinstance(e, TooLarge) or not (isinstance(e, MemoryError) or _OUT_OF_MEMORY.search(str(e))):
             raise
         said = (str(e).splitlines() or [type(e).__name__])[0][:200]
-        raise TooLarge(f"{_too_large(what, needed, device, free_bytes(device))} ({said})") from e
+        bytes_needed = needed() if callable(needed) else needed
+        raise TooLarge(f"{_too_large(what, bytes_needed, device, free_bytes(device))} ({said})") from e
 
 
 def _too_large(what: str, needed: int, device: torch.device, free: int | None) -> str:

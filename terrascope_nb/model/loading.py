@@ -150,12 +150,8 @@ def located(source: str | Path, revision: str | None, patterns: Sequence[str] = 
         When there is neither such a folder nor such a repository.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
 
-    try:
-        folder, commit = locate(source, revision)
-    except HFValidationError as e:
-        raise NotFound(f"{source} is neither a folder nor a name on the hub (owner/name): {e}") from e
+    folder, commit = locate(source, revision)
     if patterns and commit:
         folder = Path(snapshot_download(str(source), revision=commit, allow_patterns=list(patterns)))
     return folder, commit

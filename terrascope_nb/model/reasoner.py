@@ -15,9 +15,11 @@ import torch
 from terrascope_nb.errors import InvalidInput
 from terrascope_nb.model.decoding import Region as Drawn
 from terrascope_nb.model.decoding import Request, Rules, Target
+from terrascope_nb.model.devices import explain_out_of_memory
 from terrascope_nb.model.driving import CACHES, drive, read_prefix
 from terrascope_nb.model.encoding import Encoded
 from terrascope_nb.model.measured import measured_text
+from terrascope_nb.model.memory import estimate
 from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.processor import Inputs, Processor
 from terrascope_nb.model.prompt import write_prompt
@@ -168,7 +170,13 @@ class TerraScopeReasoner:
         Questions about one scene share all that was read of it.
         """
         for group in _groups(requests, self._batch):
-            yield from self._together({k: requests[k] for k in group})
+            with explain_out_of_memory("answering", self._needed, self._model.device):
+                yield from self._together({k: requests[k] for k in group})
+
+    def _needed(self) -> int:
+        """Bytes that a request takes at its largest, weights included."""
+        kind = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(self._model.dtype, "fp32")
+        return estimate(self._model.config, kind).total
 
     def _together(self, asked: Mapping[int, tuple[Scene, str, Any]]) -> Iterator[tuple[int, Event]]:
         made: list[Request] = []
