@@ -250,3 +250,22 @@ def test_nothing_is_left_running(stac):
 
     mine = [p for p in psutil.process_iter(["cmdline"]) if str(stac.server.folder) in " ".join(p.info["cmdline"] or [])]
     assert mine and all(c.laddr.ip == "127.0.0.1" for p in mine for c in p.net_connections("inet") if c.laddr)
+
+
+# ---- the examples, against the server -------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["earth_search_sar", "planetary_computer"])
+def test_the_examples_run_against_the_server(stac, name, tmp_path, monkeypatch):
+    """One switch, ``--catalog``, leads them here; the pixels are open for it, as they take no signer."""
+    import runpy
+    from pathlib import Path
+
+    monkeypatch.setattr(stac.archive.blobs, "admits", lambda query: True)
+    script = Path(__file__).resolve().parents[1] / "examples" / f"{name}.py"
+    main = runpy.run_path(str(script))["main"]
+    box = [f"{v:.4f}" for v in AOI.from_bbox(EAST, crs=32633).to_lonlat().bounds]
+    trace = main(
+        ["--catalog", stac.server.url, "--bbox", *box, "--dates", "2023-08", "--resolution", "120",
+         "--out", str(tmp_path)]
+    )  # fmt: skip
+    assert trace.answer.finish == "stop" and trace.steps
+    assert (tmp_path / "report.html").is_file()
