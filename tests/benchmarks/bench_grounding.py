@@ -9,7 +9,7 @@ request of the most ``[SEG]`` is run once and its clocks are read on the way, af
 The plain loop over two images stops after ``--plain-two`` of them, because each takes four encodings (``--plain-two 4``
 adds eight). The language model has no part in it. Prints Markdown tables: encodings, CPU seconds of the process, wall
 seconds, and ratios. Other load on the machine spoils the wall seconds more than the CPU seconds: read the CPU ratios.
-An encoding takes about 27 CPU seconds on a slow core; ``--small`` (a narrow Hiera at 128 pixels) shows the counts alone.
+An encoding takes about 27 CPU seconds on a slow core; ``--small`` (a narrow Hiera at 128 px) is for the counts alone.
 """
 
 from __future__ import annotations
@@ -105,8 +105,9 @@ def main() -> int:
     if asked.threads:
         torch.set_num_threads(asked.threads)
     model, processor = tiny_model() if asked.small else real_model()
-    prompts = torch.randn(max(asked.segs), model.config.sam_config.mask_decoder_config.hidden_size)
     rng = np.random.default_rng(0)
+    width = model.config.sam_config.mask_decoder_config.hidden_size
+    prompts = torch.from_numpy(rng.standard_normal((max(asked.segs), width), dtype=np.float32))
     millions = sum(p.numel() for p in model.segmenter.sam.parameters()) / 1e6
     print(
         f"SAM 2 of {millions:.0f} million random weights at {model.config.sam_size} px, {model.dtype}, "
@@ -117,7 +118,7 @@ def main() -> int:
     good, later = True, []
     with torch.inference_mode():
         warm = tiny_model(seed=1)
-        list(ours(*warm, warm[1].prepare([np.zeros((64, 64, 3), np.uint8)], "<image>\nwarm\n"), torch.randn(1, 32)))
+        list(ours(*warm, warm[1].prepare([np.zeros((64, 64, 3), np.uint8)], "<image>\nwarm\n"), torch.zeros(1, 32)))
         for count in asked.images:
             pictures = [rng.integers(0, 255, (512, 512, 3), dtype=np.uint8) for _ in range(count)]
             inputs = processor.prepare(pictures, "<image>\nHow much water is there?\n")
@@ -137,7 +138,8 @@ def main() -> int:
             good &= off < 1e-3
             later.append(f"{count} images: the logits of both ways differ by at most {off:.1e}.")
             if count == 1 and len(mine) > 1:
-                later.append(f"One image, ours: {len(mine)} `[SEG]` cost {mine[-1].cpu / mine[0].cpu:.3f} × one (CPU).")
+                times = mine[-1].cpu / mine[0].cpu
+                later.append(f"One image, ours: {len(mine)} `[SEG]` cost {times:.3f} × one, by CPU seconds.")
     print("\n" + "\n".join(later))
     return int(not good)
 
