@@ -97,6 +97,7 @@ def _add_ask(commands: Any) -> None:
         help="folder of TerraScope weights, see: terrascope-nb convert",
     )
     add("--device", default="auto", help="of --model: auto, cpu, cuda or mps (default: auto)")
+    add("--dtype", default="auto", help="of --model: auto, bf16, fp16 or fp32 (default: auto)")
     add("--modalities", nargs="+", choices=["optical", "sar"], help="use only these sensors of the scene")
     add("--out", metavar="FOLDER", help="write report, masks, outlines, STAC item and record there")
     add("--overwrite", action="store_true", help="write over what is in --out")
@@ -185,7 +186,7 @@ def _ask(args: argparse.Namespace) -> int:
 
     choices = _choices(args)
     if args.model:
-        reasoner = ts.open_reasoner("terrascope", model=args.model, device=args.device)
+        reasoner = ts.open_reasoner("terrascope", model=args.model, device=args.device, dtype=args.dtype)
     else:
         reasoner = ts.open_reasoner(args.reasoner)
     scene = _scene(args)

@@ -29,6 +29,7 @@ PATTERNS = (
     "merges.txt",
     "vocab.json",
     "vocab.txt",
+    "NOTICE*",
     "*.jinja",
     "tokenizer.model",
     "LICENSE*",

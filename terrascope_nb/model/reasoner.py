@@ -60,7 +60,8 @@ class TerraScopeReasoner:
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
     dtype : str
-        ``"auto"`` (as saved; float32 on a CPU), ``"float32"``, ``"bfloat16"``, ``"float16"``.
+        ``"auto"`` (bf16 on CUDA where it is supported, else fp16 there; fp32 on a CPU), ``"bf16"``, ``"fp16"``
+        or ``"fp32"``.
     region_rule : "paper", "published" or None
         How masks become tokens; None: what the weights were trained with (with `compat` the published rule).
     region_mode : "mask", "box", "random" or "none"
