@@ -22,7 +22,7 @@ collect_ignore_glob = ["benchmarks/*", "build_*.py", "accuracy.py"]
 _slow_is_fine = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=100, suppress_health_check=_slow_is_fine)
 hypothesis.settings.register_profile(
-    "ci", deadline=None, max_examples=50, derandomize=False, print_blob=True, suppress_health_check=_slow_is_fine
+    "ci", deadline=None, max_examples=50, derandomize=True, print_blob=True, suppress_health_check=_slow_is_fine
 )
 hypothesis.settings.register_profile(
     "thorough", deadline=None, max_examples=1000, print_blob=True, suppress_health_check=_slow_is_fine
