@@ -31,7 +31,8 @@ ORDER = (
     ("scene",),
     ("reason",),
     ("model",),
-    ("maps", "cot", "bench", "scale"),
+    ("maps", "cot"),
+    ("bench", "scale"),  # a benchmark is made from the sources, and holds the masks, of cot
     ("train",),
     ("demo",),  # what `terrascope-nb demo` runs, kept apart so that the command line stays thin
     ("cli", "__main__"),

@@ -1,0 +1,179 @@
+"""Canvas: a leafmap map that shows overlays by name. The only importer of leafmap (on first use: it takes seconds)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from terrascope_nb._optional import need
+from terrascope_nb.errors import InvalidInput, NotFound
+from terrascope_nb.geo.aoi import AOI
+from terrascope_nb.maps.warp import Bounds, Overlay
+
+WORLD: Bounds = ((-60.0, -170.0), (75.0, 170.0))
+
+
+class Canvas:
+    """A map with named overlays, a drawn area and clicks. All imagery goes through the widget channel.
+
+    Parameters
+    ----------
+    bounds : ((south, west), (north, east)), optional
+        What the map shows first; default the world.
+    basemap : str or None
+        A leafmap basemap («OpenStreetMap», «Esri.WorldImagery» …), which the *browser* fetches; None shows none and
+        asks nobody.
+    draw : bool
+        Offer rectangle and polygon for an area.
+    georeferenced : bool
+        False: pixels instead of degrees, without a basemap, for scenes without CRS.
+    height : str
+        CSS height of the map.
+
+    Attributes
+    ----------
+    map : leafmap.Map
+        The map itself, for leafmap's own verbs.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds | None = None,
+        basemap: str | None = None,
+        draw: bool = False,
+        georeferenced: bool = True,
+        height: str = "480px",
+    ) -> None:
+        leafmap = need("leafmap.leafmap", "maps", "a map")
+        leaflet = need("ipyleaflet", "maps", "a map")
+        off = dict.fromkeys(
+            ("toolbar_control", "layers_control", "data_ctrl", "measure_control", "attribution_control",
+             "scale_control", "search_control"), False,
+        )  # fmt: skip
+        flat = {} if georeferenced else {"crs": leaflet.projections.Simple, "min_zoom": -8}
+        self.map = leafmap.Map(draw_control=draw, fullscreen_control=True, height=height, **off, **flat)
+        self.map.layout.width = "100%"
+        self._image = leaflet.ImageOverlay
+        self._layers: dict[str, Any] = {}
+        if basemap is None or not georeferenced:
+            self.map.clear_layers()
+        elif basemap != "OpenStreetMap":
+            self.map.clear_layers()
+            self.map.add_basemap(basemap)
+        self._clicks: list[Callable[[float, float], None]] = []
+        self._draws: list[Callable[[AOI | None], None]] = []
+        self.map.on_interaction(self._interacted)
+        if draw:
+            control = self.map.draw_control
+            control.polyline = control.circle = control.circlemarker = control.marker = {}
+            control.rectangle = {"shapeOptions": {"color": "#0072b2", "fillOpacity": 0.05}}
+            control.polygon = {"shapeOptions": {"color": "#0072b2", "fillOpacity": 0.05}, "allowIntersection": False}
+            control.on_draw(self._drawn)
+        self.fit(WORLD if bounds is None else bounds)
+
+    # ---- overlays ---------------------------------------------------------------------------------------------
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the overlays, the lowest first."""
+        return tuple(self._layers)
+
+    def add(self, name: str, overlay: Overlay, opacity: float = 1.0, visible: bool = True) -> None:
+        """Lay an image over those already there, or put it in the place of the one of that name."""
+        if name in self._layers:
+            layer = self._layers[name]
+            with layer.hold_sync():
+                layer.bounds, layer.url = overlay.bounds, overlay.uri
+                layer.opacity = opacity if visible else 0.0
+        else:
+            self._layers[name] = self._image(
+                url=overlay.uri, bounds=overlay.bounds, opacity=opacity if visible else 0.0, name=name
+            )
+            self.map.add(self._layers[name])
+
+    def show(self, name: str, opacity: float) -> None:
+        """Set how opaque an overlay is; 0 hides it. A few bytes go over the channel, never the image again."""
+        self._layer(name).opacity = min(max(float(opacity), 0.0), 1.0)
+
+    def opacity(self, name: str) -> float:
+        """How opaque an overlay is, 0 … 1."""
+        return float(self._layer(name).opacity)
+
+    def remove(self, name: str) -> None:
+        """Take an overlay off and free it."""
+        layer = self._layer(name)
+        del self._layers[name]
+        self.map.remove(layer)
+        layer.close()
+
+    def _layer(self, name: str) -> Any:
+        if name not in self._layers:
+            raise NotFound(f"no overlay {name!r} on this map; there are {', '.join(self._layers) or 'none'}")
+        return self._layers[name]
+
+    # ---- where it looks, what is drawn on it ------------------------------------------------------------------
+    def fit(self, bounds: Bounds) -> None:
+        """Show these bounds ((south, west), (north, east))."""
+        (south, west), (north, east) = bounds
+        self.map.fit_bounds([[south, west], [north, east]])
+
+    def view(self) -> AOI | None:
+        """The area that the map shows, or None before a browser has shown it."""
+        m = self.map
+        if not m.bounds:
+            return None
+        (south, west), (north, east) = m.bounds
+        return AOI.from_bbox((max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0)))
+
+    @property
+    def aoi(self) -> AOI | None:
+        """The area drawn last (`map.user_roi`, as leafmap's users know it), or None."""
+        drawn = self.map.user_roi
+        return None if drawn is None else AOI.from_geojson(drawn["geometry"], name="drawn")
+
+    def clear_drawing(self) -> None:
+        """Take the drawn area off."""
+        if self.map.draw_control is not None:
+            self.map.draw_control.clear()
+        self.map.user_roi = self.map.user_rois = None
+        self.map.draw_features = []
+
+    def on_click(self, call: Callable[[float, float], None]) -> None:
+        """Call ``call(latitude, longitude)`` at each click on the map (row and column, negative, without a CRS)."""
+        self._clicks.append(call)
+
+    def on_draw(self, call: Callable[[AOI | None], None]) -> None:
+        """Call with the area when one is drawn or edited, with None when it is deleted."""
+        self._draws.append(call)
+
+    def _interacted(self, **event: Any) -> None:
+        if event.get("type") == "click":
+            latitude, longitude = event["coordinates"]
+            for call in self._clicks:
+                call(latitude, longitude)
+
+    def _drawn(self, control: Any, action: str, geo_json: dict[str, Any]) -> None:
+        if action == "deleted":
+            self.map.user_roi = None
+        for call in self._draws:
+            call(None if action == "deleted" else AOI.from_geojson(geo_json["geometry"], name="drawn"))
+
+    # ---- life ---------------------------------------------------------------------------------------------------
+    def close(self) -> None:
+        """Close the map and its overlays; their memory is freed on both sides."""
+        for name in list(self._layers):
+            self.remove(name)
+        self._clicks.clear()
+        self._draws.clear()
+        self.map.close()
+
+    def __repr__(self) -> str:
+        return f"<Canvas with {len(self._layers)} overlays: {', '.join(self._layers)}>"
+
+
+def link(a: Canvas, b: Canvas) -> None:
+    """Move two maps together: centre and zoom of one are the other's."""
+    if a is b:
+        raise InvalidInput("link takes two maps, got one twice")
+    widgets = need("ipywidgets", "maps", "linked maps")
+    widgets.jslink((a.map, "center"), (b.map, "center"))
+    widgets.jslink((a.map, "zoom"), (b.map, "zoom"))
