@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from terrascope_nb._optional import need
@@ -28,7 +29,7 @@ class Canvas:
     georeferenced : bool
         False: pixels instead of degrees, without a basemap, for scenes without CRS.
     height : str
-        CSS height of the map.
+        Height of the map, in CSS pixels: «480px».
 
     Attributes
     ----------
@@ -53,6 +54,7 @@ class Canvas:
         flat = {} if georeferenced else {"crs": leaflet.projections.Simple, "min_zoom": -8}
         self.map = leafmap.Map(draw_control=draw, fullscreen_control=True, height=height, **off, **flat)
         self.map.layout.width = "100%"
+        self._georeferenced, self._height = georeferenced, float(height.removesuffix("px"))
         self._image = leaflet.ImageOverlay
         self._layers: dict[str, Any] = {}
         if basemap is None or not georeferenced:
@@ -98,6 +100,15 @@ class Canvas:
         """How opaque an overlay is, 0 … 1."""
         return float(self._layer(name).opacity)
 
+    def to_front(self, names: Sequence[str]) -> None:
+        """Lay these overlays over all others, in their order; the images are not sent again."""
+        if not names:
+            return
+        moved = [self._layer(name) for name in names]
+        ids = {layer.model_id for layer in moved}
+        self.map.layers = (*(x for x in self.map.layers if x.model_id not in ids), *moved)
+        self._layers = {n: x for n, x in self._layers.items() if n not in names} | dict(zip(names, moved, strict=True))
+
     def remove(self, name: str) -> None:
         """Take an overlay off and free it."""
         layer = self._layer(name)
@@ -112,9 +123,33 @@ class Canvas:
 
     # ---- where it looks, what is drawn on it ------------------------------------------------------------------
     def fit(self, bounds: Bounds) -> None:
-        """Show these bounds ((south, west), (north, east))."""
+        """Show these bounds ((south, west), (north, east)) as large as they fit, at once.
+
+        leafmap's own ``fit_bounds`` goes to and fro with the browser, so it waits for one, and for an idle kernel.
+        """
         (south, west), (north, east) = bounds
-        self.map.fit_bounds([[south, west], [north, east]])
+        width, height = self._size()
+        if self._georeferenced:
+            top, bottom = _mercator(north), _mercator(south)
+            across, down = max(east - west, 1e-9) / 360, max(top - bottom, 1e-9) / (2 * math.pi)
+            zoom = math.log2(min(width / across, height / down) / 256)
+            middle = math.degrees(2 * math.atan(math.exp((top + bottom) / 2)) - math.pi / 2)
+            least, most = 1, 22
+        else:
+            zoom = math.log2(min(width / max(east - west, 1e-9), height / max(north - south, 1e-9)))
+            middle, least, most = (south + north) / 2, -8, 8
+        with self.map.hold_sync():
+            self.map.center = [middle, (west + east) / 2]
+            self.map.zoom = float(min(max(math.floor(zoom), least), most))
+
+    def _size(self) -> tuple[float, float]:
+        """Width and height in CSS pixels, with a margin; what a panel usually leaves before a browser has said."""
+        seen = self.map.pixel_bounds
+        if seen and len(seen) == 2:
+            (left, top), (right, bottom) = seen
+            if right - left > 50 and bottom - top > 50:
+                return right - left - 20, bottom - top - 20
+        return 560.0, self._height - 20.0
 
     def view(self) -> AOI | None:
         """The area that the map shows, or None before a browser has shown it."""
@@ -168,6 +203,10 @@ class Canvas:
 
     def __repr__(self) -> str:
         return f"<Canvas with {len(self._layers)} overlays: {', '.join(self._layers)}>"
+
+
+def _mercator(latitude: float) -> float:
+    return math.log(math.tan(math.pi / 4 + math.radians(min(max(latitude, -85.0), 85.0)) / 2))
 
 
 def link(a: Canvas, b: Canvas) -> None:
