@@ -255,6 +255,38 @@ def test_a_slow_run_is_cancelled_by_closing(made: Synthetic) -> None:
     assert trace.text == ts.ask(made.scene, WATER, reasoner=truth_reasoner(made)).text
 
 
+def test_follow_gives_the_trace_as_it_grows(made: Synthetic) -> None:
+    slow = SlowReasoner(truth_reasoner(made), pause=0)
+    grown = [t for t in module.follow(made.scene, WATER, reasoner=slow, every=0) if isinstance(t, ts.Trace)]
+    whole = ts.ask(made.scene, WATER, reasoner=truth_reasoner(made))
+    assert len(grown) > 5
+    pairs = list(zip(grown, grown[1:], strict=False))
+    assert all(len(a.text) <= len(b.text) and len(a.steps) <= len(b.steps) for a, b in pairs)
+    assert {t.answer.finish for t in grown[:-1]} == {"cancelled"}
+    assert (grown[-1].text, grown[-1].answer) == (whole.text, whole.answer)
+    assert grown[-1].provenance["reasoner"] == "slow reference"
+
+
+def test_follow_stops_when_it_is_closed_and_keeps_what_came_when_it_fails(made: Synthetic) -> None:
+    slow = SlowReasoner(truth_reasoner(made), pause=0)
+    run = module.follow(made.scene, WATER, reasoner=slow, every=0)
+    next(run)
+    run.close()
+    assert slow.cancelled
+
+    class Breaking:
+        name, options = "breaking", {}
+
+        def stream(self, scene: ts.Scene, question: str, choices: Any = None) -> Iterator[Event]:
+            yield Text("Water [SEG]")
+            yield Mask(made.truth("water"), label="water")
+            raise RuntimeError("no more memory")
+
+    with pytest.raises(RuntimeError, match="no more memory") as caught:
+        list(module.follow(made.scene, WATER, reasoner=Breaking()))
+    assert [s.label for s in caught.value.trace.steps] == ["water"]
+
+
 def test_ask_closes_a_run_that_it_leaves(made: Synthetic) -> None:
     closed = []
 

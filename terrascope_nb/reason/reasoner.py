@@ -1,10 +1,16 @@
-"""Reasoners: the protocol, the table of those at hand, and four verbs: `ask`, `ask_many`, `stream`, `open_reasoner`."""
+"""Reasoners: the protocol, the table of those at hand, and the verbs that ask them.
+
+`ask` and `ask_many` give traces, `stream` events, `follow` a trace as it grows; `open_reasoner` opens one by name.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +19,7 @@ from terrascope_nb._progress import progress
 from terrascope_nb._suggest import unknown
 from terrascope_nb.errors import InvalidInput, MissingPackage, NotFound, TraceError
 from terrascope_nb.reason.answers import Choices, split_options
-from terrascope_nb.reason.events import Event, Progress
+from terrascope_nb.reason.events import Answer, Event, Progress, Text
 from terrascope_nb.reason.provenance import provenance
 from terrascope_nb.reason.trace import Trace
 from terrascope_nb.scene.scene import Scene
@@ -24,6 +30,7 @@ REASONERS: dict[str, str] = {
     "replay": "terrascope_nb.reason.replay:ReplayReasoner",
     "terrascope": "terrascope_nb.model.reasoner:TerraScopeReasoner",
     "hf-vlm": "terrascope_nb.model.baseline_vlm:HFVLMReasoner",
+    "remote": "terrascope_nb.reason.remote:RemoteReasoner",
 }
 GROUP = "terrascope_nb.reasoners"
 
@@ -151,6 +158,62 @@ def stream(scene: Scene, question: str, choices: Any = None, reasoner: str | Rea
     """
     opened = open_reasoner(reasoner)
     return iter(opened.stream(*_request(scene, question, choices)))
+
+
+def follow(
+    scene: Scene,
+    question: str,
+    choices: Any = None,
+    reasoner: str | Reasoner = "spectral",
+    every: float = 0.25,
+) -> Iterator[Trace | Progress]:
+    """The trace as it grows: for whoever shows a run while it goes on. Close the iterator to cancel.
+
+    Parameters
+    ----------
+    scene, question, choices, reasoner
+        As in `ask`.
+    every : float
+        Seconds: text alone gives a new trace at most this often. Every mask and the answer give one at once.
+
+    Yields
+    ------
+    Trace or Progress
+        Each trace holds all that had come; all but the last have ``answer.finish == "cancelled"``. The last is what
+        `ask` returns.
+
+    Raises
+    ------
+    as `ask`; an exception on the way carries the trace of what had come as ``.trace``.
+
+    Examples
+    --------
+    >>> import terrascope_nb as ts
+    >>> from terrascope_nb.reason.reasoner import follow
+    >>> [len(t.steps) for t in follow(ts.samples.load("lake"), "Is there water?", every=60) if isinstance(t, Trace)]
+    [0, 1, 1]
+    """
+    opened = open_reasoner(reasoner)
+    request = _request(scene, question, choices)
+    came: list[Event] = []
+    shown = -math.inf
+    try:
+        with closing(_watched(opened.stream(*request), came)) as events:
+            for event in events:
+                if isinstance(event, Progress):
+                    yield event
+                elif not isinstance(event, Text) or time.monotonic() - shown >= every:
+                    grown = _partial(came, opened, request)
+                    if grown is not None:
+                        shown = time.monotonic()
+                        yield grown
+        if not came or not isinstance(came[-1], Answer):
+            yield _trace(came, opened, request)
+    except GeneratorExit:
+        raise
+    except BaseException as e:
+        _attach(e, came, opened, request)
+        raise
 
 
 def ask(scene: Scene, question: str, choices: Any = None, reasoner: str | Reasoner = "spectral") -> Trace:
@@ -284,12 +347,17 @@ def _run(opened: Reasoner, request: tuple[Scene, str, Choices | None]) -> Trace:
     try:
         return _trace(_watched(opened.stream(*request), came), opened, request)
     except BaseException as e:
-        partial = _partial(came, opened, request)
-        if partial is not None:
-            reason = f"{type(e).__name__}: {e}".rstrip(": ")
-            e.trace = partial.replace(answer=replace(partial.answer, finish="cancelled", reason=reason))  # type: ignore[attr-defined]
-            e.add_note("what the reasoner had said till then is in this exception's .trace")
+        _attach(e, came, opened, request)
         raise
+
+
+def _attach(e: BaseException, came: list[Event], opened: Reasoner, request: tuple[Scene, str, Choices | None]) -> None:
+    """Give an exception the trace of what had come as ``.trace``."""
+    partial = _partial(came, opened, request)
+    if partial is not None:
+        reason = f"{type(e).__name__}: {e}".rstrip(": ")
+        e.trace = partial.replace(answer=replace(partial.answer, finish="cancelled", reason=reason))  # type: ignore[attr-defined]
+        e.add_note("what the reasoner had said till then is in this exception's .trace")
 
 
 def _watched(events: Iterable[Event], came: list[Event]) -> Iterator[Event]:
