@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from terrascope_nb._versions import show_versions as show_versions
     from terrascope_nb.geo.aoi import AOI as AOI
     from terrascope_nb.geo.grid import Grid as Grid
+    from terrascope_nb.maps.explorer import Explorer as Explorer
     from terrascope_nb.reason.reasoner import ask as ask
     from terrascope_nb.reason.reasoner import ask_many as ask_many
     from terrascope_nb.reason.reasoner import open_reasoner as open_reasoner
@@ -46,6 +47,7 @@ _PUBLIC = {
     "reasoners": "terrascope_nb.reason.reasoner:reasoners",
     "open_reasoner": "terrascope_nb.reason.reasoner:open_reasoner",
     "Trace": "terrascope_nb.reason.trace:Trace",
+    "Explorer": "terrascope_nb.maps.explorer:Explorer",
     "errors": "terrascope_nb.errors",
     "set_options": "terrascope_nb._options:set_options",
     "show_versions": "terrascope_nb._versions:show_versions",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from terrascope_nb._options import options
@@ -13,6 +15,31 @@ if TYPE_CHECKING:
 
 #: Seconds of work before a bar is shown.
 DELAY = 1.0
+
+Ear = Callable[[str, float, float | None], None]  # what is being done, units done, units in all (None: not known)
+_ears = threading.local()
+
+
+@contextmanager
+def heard(ear: Ear) -> Iterator[None]:
+    """Tell `ear` of the progress of what *this thread* does in the block, instead of showing bars.
+
+    What `ear` raises ends the work: so a listener can cancel it.
+
+    Examples
+    --------
+    >>> told = []
+    >>> with heard(lambda words, done, total: told.append((words, done, total))):
+    ...     _ = list(progress("ab", "reading", "file"))
+    >>> told
+    [('reading', 0, 2), ('reading', 1.0, 2), ('reading', 2.0, 2)]
+    """
+    before = getattr(_ears, "ear", None)
+    _ears.ear = ear
+    try:
+        yield
+    finally:
+        _ears.ear = before
 
 
 def progress(work: Iterable[Any] | int, desc: str, unit: str = "it") -> tqdm:
@@ -47,6 +74,9 @@ def progress(work: Iterable[Any] | int, desc: str, unit: str = "it") -> tqdm:
     from tqdm import tqdm  # text, in notebooks too: a saved notebook keeps a dead, half-full picture of a widget bar
 
     iterable, total = (None, work) if isinstance(work, int) else (work, None)
+    ear = getattr(_ears, "ear", None)
+    if ear is not None:
+        return _told(tqdm, ear)(iterable, total=total, desc=desc, unit=unit, disable=True)
     return tqdm(
         iterable,
         total=total,
@@ -69,3 +99,28 @@ def _in_notebook() -> bool:
     """Tell whether this code runs in a Jupyter kernel, without importing IPython."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return shell is not None and hasattr(shell, "kernel")
+
+
+def _told(bar: type[tqdm], ear: Ear) -> type[tqdm]:
+    """A bar that shows nothing and tells `ear`."""
+
+    class Told(bar):  # type: ignore[valid-type, misc]
+        def __init__(self, iterable: Any = None, total: Any = None, desc: str = "", **rest: Any) -> None:
+            super().__init__(iterable, total=total, desc=desc, **rest)
+            self.words, self.done = desc, 0.0
+            self.total = len(iterable) if total is None and hasattr(iterable, "__len__") else total
+            ear(self.words, 0, self.total)
+
+        def update(self, n: float = 1) -> None:
+            self.done += n
+            ear(self.words, self.done, self.total)
+
+        def set_description(self, desc: str | None = None, refresh: bool = True) -> None:
+            self.words = desc or self.words
+
+        def __iter__(self) -> Iterator[Any]:
+            for thing in self.iterable:
+                yield thing
+                self.update(1)
+
+    return Told

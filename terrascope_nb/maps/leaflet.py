@@ -55,7 +55,7 @@ class Canvas:
         self.map = leafmap.Map(draw_control=draw, fullscreen_control=True, height=height, **off, **flat)
         self.map.layout.width = "100%"
         self._georeferenced, self._height = georeferenced, float(height.removesuffix("px"))
-        self._image = leaflet.ImageOverlay
+        self._image, self._geojson, self._footprints = leaflet.ImageOverlay, leaflet.GeoJSON, None
         self._layers: dict[str, Any] = {}
         if basemap is None or not georeferenced:
             self.map.clear_layers()
@@ -120,6 +120,24 @@ class Canvas:
         if name not in self._layers:
             raise NotFound(f"no overlay {name!r} on this map; there are {', '.join(self._layers) or 'none'}")
         return self._layers[name]
+
+    def show_footprints(self, table: Any) -> None:
+        """Draw the outlines of items (a GeoDataFrame of `Found.to_geodataframe`) in the place of those before."""
+        self.clear_footprints()
+        self._footprints = self._geojson(
+            data=table.drop(columns=[c for c in table.columns if c not in ("id", "geometry")]).__geo_interface__,
+            style={"color": "#0b61a4", "weight": 1, "fillOpacity": 0.03},
+            hover_style={"fillOpacity": 0.15},
+            name="footprints",
+        )
+        self.map.add(self._footprints)
+
+    def clear_footprints(self) -> None:
+        """Take the outlines off."""
+        if self._footprints is not None:
+            self.map.remove(self._footprints)
+            self._footprints.close()
+            self._footprints = None
 
     # ---- where it looks, what is drawn on it ------------------------------------------------------------------
     def fit(self, bounds: Bounds) -> None:
@@ -197,6 +215,7 @@ class Canvas:
         """Close the map and its overlays; their memory is freed on both sides."""
         for name in list(self._layers):
             self.remove(name)
+        self.clear_footprints()
         self._clicks.clear()
         self._draws.clear()
         self.map.close()
