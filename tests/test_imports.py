@@ -31,8 +31,8 @@ ORDER = (
     ("scene",),
     ("reason",),
     ("model",),
-    ("maps", "cot"),
-    ("bench", "scale"),  # a benchmark is made from the sources, and holds the masks, of cot
+    ("cot",),
+    ("maps", "bench", "scale"),  # a benchmark is made from the sources of cot, and holds masks as its records do
     ("train",),
     ("demo",),  # what `terrascope-nb demo` runs, kept apart so that the command line stays thin
     ("cli", "__main__"),
@@ -46,9 +46,9 @@ WITHOUT_MODEL = ("maps", "cot", "bench", "scale")
 ALLOWED: set[tuple[str, str]] = set()
 
 #: Where a door may lead up by a string: (module, name of the table or function).
-DOORS = {("", "_PUBLIC"), ("reason.reasoner", "REASONERS"), ("reason.trace", "explore")}
+DOORS = {("", "_PUBLIC"), ("reason.reasoner", "REASONERS"), ("reason.trace", "EXPLORER")}
 #: Who may import by a name that is not written out.
-BY_ANY_NAME = {"", "_optional", "_versions", "reason.reasoner"}
+BY_ANY_NAME = {"", "_optional", "_versions", "reason.reasoner", "reason.trace"}
 
 #: Third-party package → the only places that may import it.
 ONLY_IN = {

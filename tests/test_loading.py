@@ -24,7 +24,8 @@ from servers.hub import Hub, Repository  # noqa: E402
 
 from terrascope_nb.model import devices, loading  # noqa: E402
 from terrascope_nb.model.devices import choose_device, choose_dtype, explain_out_of_memory, free_bytes  # noqa: E402
-from terrascope_nb.model.loading import KEPT, licence_of, load, load_checkpoint  # noqa: E402
+from terrascope_nb.model.licence import licence_of  # noqa: E402
+from terrascope_nb.model.loading import KEPT, load, load_checkpoint  # noqa: E402
 from terrascope_nb.model.memory import QUANTIZED_PART, weight_bytes  # noqa: E402
 from terrascope_nb.model.tiny import tiny_config, tiny_model  # noqa: E402
 
@@ -100,8 +101,12 @@ def test_licences(tmp_path: Path) -> None:
     assert licence_of(tmp_path) == "Apache License Version 2.0, January 2004 (LICENSE.txt)"
     (tmp_path / "README.md").write_text("no head\nlicense: mit\n", "utf-8")
     assert licence_of(tmp_path).startswith("Apache License")
-    (tmp_path / "README.md").write_text('---\nlicense: "cc-by-nc-4.0"\n---\n', "utf-8")
-    assert licence_of(tmp_path) == "cc-by-nc-4.0"
+    for head, stated in (
+        ('license: "cc-by-nc-4.0"', "cc-by-nc-4.0"), ("license:\n- mit\n- bsd", "mit"), ("license: [mit]", "mit"),
+        ("license: other\nlicense_name: qwen", "other (qwen)"), ("tags: x", "Apache License Version 2.0, January 2004"),
+    ):  # fmt: skip
+        (tmp_path / "README.md").write_bytes(f"---\n{head}\n---\n".replace("\n", "\r\n").encode())
+        assert licence_of(tmp_path).removesuffix(" (LICENSE.txt)") == stated
 
 
 # ---- folders that are something else ------------------------------------------------------------------------------
@@ -254,6 +259,40 @@ def test_the_hub(copy: Path, tmp_path: Path) -> None:
     assert published["error"] == "InvalidInput" and "terrascope-nb convert lab/published" in published["message"]
     assert offline[0] == main
     assert offline[1]["error"] == "NotFound" and "HF_HUB_OFFLINE" in offline[1]["message"]
+
+
+CONVERT = """
+import json, sys
+from pathlib import Path
+from terrascope_nb.model.convert import convert
+from terrascope_nb.model.golden_run import golden_config
+done = convert("lab/published", sys.argv[2], revision="v1", config=golden_config(Path(sys.argv[1])))
+print(json.dumps([done.revision, done.licence]))
+"""
+
+
+def test_converting_from_the_hub_keeps_card_licence_and_commit(shared_data: Any, tmp_path: Path) -> None:
+    golden, there, out = shared_data("../golden"), tmp_path / "there", tmp_path / "out"
+    shutil.copytree(golden / "tokenizer", there, copy_function=shutil.copyfile)
+    there.chmod(0o755)
+    shutil.copyfile(golden / "model.safetensors", there / "model.safetensors")
+    (there / "config.json").write_text('{"model_type": "internvl_chat"}', "utf-8")
+    (there / "README.md").write_text(CARD, "utf-8")
+    (there / "modeling.py").write_text("raise SystemExit('code of the hub was run')", "utf-8")
+    published = Repository()
+    commit = published.add(there, "v1")
+    with Hub({"lab/published": published}) as hub:
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING", "TRANSFORMERS_"))}
+        env = keep | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "NO_PROXY": "127.0.0.1"}
+        command = [sys.executable, "-c", CONVERT, str(golden), str(out)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert not any(path.endswith(".py") for path in hub.asked)
+    assert json.loads(done.stdout.splitlines()[-1]) == [commit, "apache-2.0"]
+    assert (out / "README.md").read_text("utf-8") == CARD and not (out / "modeling.py").exists()
+    model = load_checkpoint(out, device="cpu")
+    assert (model.config.origin["revision"], model.config.origin["licence"]) == (commit, "apache-2.0")
+    assert model.checkpoint.licence == "apache-2.0"
 
 
 # ---- devices and number types -------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from terrascope_nb.model.build import build_config
 from terrascope_nb.model.config import TerraScopeConfig
 from terrascope_nb.model.convert import convert, locate, published_config, weight_files
 from terrascope_nb.model.golden_run import compare, golden_config
+from terrascope_nb.model.licence import licence_of
 from terrascope_nb.model.names import translate
 from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.processor import Processor
@@ -130,6 +131,7 @@ def test_the_record_names_source_and_hash(golden: Path, tmp_path: Path) -> None:
         "revision": "",
         "sha256": {"model.safetensors": sha256(golden / "model.safetensors")},
         "layout": "published",
+        "licence": "not stated",
     }
     assert config.region_rule == "published" and config.measured_in_loop is False
     assert len(done.dropped) == 15 and all(
@@ -137,6 +139,32 @@ def test_the_record_names_source_and_hash(golden: Path, tmp_path: Path) -> None:
         for d in done.dropped
     )
     assert Processor.from_pretrained(tmp_path).ids["seg"] == config.seg_token_id
+
+
+def test_the_licence_of_the_card_is_recorded_and_the_card_copied(golden: Path, tensors, tmp_path: Path) -> None:
+    folder, out = folder_of(tmp_path, golden, tensors), tmp_path / "out"
+    card = "---\nlicense: other\nlicense_name: field-research\n---\n# Weights\n"
+    (folder / "README.md").write_text(card, "utf-8")
+    (folder / "NOTICE").write_text("a notice", "utf-8")
+    assert convert(folder, out, config=config_for(golden)).licence == "other (field-research)"
+    assert TerraScopeConfig.from_pretrained(out).origin["licence"] == "other (field-research)"
+    assert ((out / "README.md").read_text("utf-8"), (out / "NOTICE").read_text("utf-8")) == (card, "a notice")
+    told = json.loads((folder / "config.json").read_text("utf-8")) | {"license": "mit"}
+    (folder / "config.json").write_text(json.dumps(told), "utf-8")
+    (out / "README.md").write_text("mine", "utf-8")
+    for file in out.glob("*.safetensors"):
+        file.unlink()
+    assert convert(folder, out, config=config_for(golden)).licence == "mit", "what the configuration states comes first"
+    assert (out / "README.md").read_text("utf-8") == "mine", "a file that was there stays"
+    (out / "README.md").unlink()
+    assert licence_of(out) == "mit", "as it was recorded"
+
+
+def test_a_checkpoint_is_not_converted_onto_itself(golden: Path, tensors, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, golden, tensors)
+    with pytest.raises(InvalidInput, match="is the checkpoint itself"):
+        convert(folder, folder, config=config_for(golden), overwrite=True)
+    assert weight_files(folder)
 
 
 def test_existing_weights_are_not_written_over(golden: Path, tmp_path: Path) -> None:
@@ -218,6 +246,13 @@ def test_the_sizes_of_a_published_folder_are_read_from_it(tmp_path: Path) -> Non
         "llm_config": {"vocab_size": 151685, "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
                        "num_attention_heads": 28, "num_key_value_heads": 4, "rope_theta": 1e6},
     }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps({**told, "downsample_ratio": 0.25, "select_layer": -2}))
+    with pytest.raises(InvalidInput, match=r"downsample_ratio is 0\.25, not 0\.5; select_layer is -2, not -1"):
+        published_config(tmp_path, shapes, Words())
+    scaled = {**told["llm_config"], "rope_scaling": {"type": "dynamic", "factor": 2.0}}
+    (tmp_path / "config.json").write_text(json.dumps({**told, "llm_config": scaled}))
+    rope = published_config(tmp_path, shapes, Words()).vlm_config.text_config.rope_parameters
+    assert rope == {"rope_type": "dynamic", "rope_theta": 1e6, "factor": 2.0}
     (tmp_path / "config.json").write_text(json.dumps(told))
     found = published_config(tmp_path, shapes, Words())
     made = build_config(told["vision_config"], told["llm_config"])

@@ -12,8 +12,10 @@ pytest.importorskip("transformers")
 
 import torch
 from torch.nn import functional as F
+from transformers import DynamicLayer
 
 from terrascope_nb.errors import InvalidInput
+from terrascope_nb.model.cache import SPARE, GrowingLayer
 from terrascope_nb.model.decoding import (
     End,
     Forced,
@@ -32,6 +34,7 @@ from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.picking import Picker, repeats
 from terrascope_nb.model.processor import Inputs, Processor
 from terrascope_nb.model.regions import select
+from terrascope_nb.model.samples import IGNORED, Sample, collate
 from terrascope_nb.model.tiny import tiny_model
 from terrascope_nb.model.written import written_image
 
@@ -254,6 +257,27 @@ def close(one: list[Step], other: list[Step]) -> None:
             assert a == b
 
 
+def test_a_growing_cache_holds_what_the_one_of_transformers_holds() -> None:
+    """Pieces of any length, rows chosen, tokens cut off, more than the room."""
+    ours, theirs, rng = GrowingLayer(), DynamicLayer(), np.random.default_rng(0)
+    rows = 4
+    for k, length in enumerate((5, 1, 3, SPARE, 1, 2 * SPARE + 7, 1, 1, 1)):
+        new = torch.from_numpy(rng.standard_normal((2, rows, 2, length, 4), np.float32))
+        for mine, its in zip(ours.update(*new), theirs.update(*new), strict=True):
+            assert torch.equal(mine, its)
+        if k in (2, 6):
+            rows = 4 - k // 2
+            for one in (ours, theirs):
+                one.batch_select_indices(torch.arange(rows - 1, -1, -1))
+        if k == 4:
+            for one in (ours, theirs):
+                one.crop(-3)
+        assert ours.get_seq_length() == theirs.get_seq_length() and torch.equal(ours.keys, theirs.keys)
+    before = ours.keys.data_ptr()
+    ours.update(*new)
+    assert ours.keys.data_ptr() == before, "a token more copies nothing"
+
+
 def test_static_cache_is_the_dynamic_one(tiny) -> None:
     one = request(tiny, OURS, (3, 9, 30), 38)
     close(run(tiny, one), run(tiny, one, cache="static"))
@@ -461,3 +485,56 @@ def test_measured_text_goes_into_the_sequence(tiny) -> None:
         s.id for s in run(tiny, one)[at + 1 :] if isinstance(s, Token)
     ]
     assert " (12 %)" in processor.decode(generated_ids(processor, steps))
+
+
+# ---- training and decoding -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("sizes", "targets", "change", "told"),
+    [
+        ([(60, 50)], (Target(0),), {}, ""),
+        ([(30, 90)], (Target(0),), {"region_mode": "box"}, " (12 %)"),
+        ([(60, 50), (33, 80)], (Target(0), Target(1)), {}, ""),
+        ([(60, 50), (33, 80)], (Target(0), Target(1)), {"region_rule": "paper"}, " (9 ha)"),
+        ([(60, 50), (60, 50)], (Target(0, 1),), {"fusion": "adaptive"}, ""),
+        ([(60, 50), (60, 50)], (Target(0, 1),), {"fusion": "concat"}, " (1 %)"),
+        ([(60, 50), (60, 50)], (Target(0, 1),), {"fusion": "sar"}, ""),
+    ],
+)
+def test_training_computes_what_decoding_computed(sizes, targets, change: dict, told: str) -> None:
+    """The masks that decoding drew, given to training as the true ones: every logit of the text is the same."""
+    model, processor = tiny_model(3)
+    response = "<think> water [SEG] Image: t_1 [SEG] </think><answer> [SEG] </answer>"
+    ids = processor.encode(response + "<|im_end|>").tolist()
+    one = request(
+        (model, processor), replace(OURS, max_tokens=100, **change), (), None, suppress=(), targets=targets,
+        pictures=tuple(picture(k, size) for k, size in enumerate(sizes)), measure=lambda region: told,
+    )  # fmt: skip
+    one = replace(one, forced=Forced())
+    seen: list[torch.Tensor] = []
+    predict = model.predict
+
+    def write(hidden: torch.Tensor) -> torch.Tensor:
+        seen.append(predict(hidden)[0])
+        return F.one_hot(torch.tensor([ids[len(seen) - 1]]), len(seen[0])).float()
+
+    model.predict = write  # type: ignore[method-assign]
+    drawn = regions([*run((model, processor), one)])
+    del model.predict
+    written = ids[: len(seen)]  # ends with </answer>
+    assert processor.decode(written).endswith("</answer>") and len(drawn) == 3
+    sample = Sample(
+        one.inputs.images, "<image>\nWhat?\n", response, tuple(r.mask for r in drawn),
+        tuple(targets[r.target].image for r in drawn), tuple((t.image, t.sar) for t in targets if t.sar is not None),
+        (told,) * 3 if told else None,
+    )  # fmt: skip
+    batch = collate(
+        processor, [sample], one.rules.region_rule, region_mode=one.rules.region_mode, fusion_mode=one.rules.fusion
+    )
+    with torch.no_grad():
+        out = model(**batch)
+    learnt = out.logits[0, :-1][batch["labels"][0, 1:] != IGNORED]
+    torch.testing.assert_close(learnt[: len(seen)], torch.stack(seen), atol=2e-4, rtol=1e-4)
+    for mine, region in zip(out.mask_logits, drawn, strict=True):
+        np.testing.assert_allclose(mine.sigmoid().numpy(), region.probability, atol=1e-4)
+    if one.rules.fusion == "adaptive" and targets[0].sar is not None:
+        assert 0 < sum(r.sar_share for r in drawn) < 3, "a case where both sensors are taken"

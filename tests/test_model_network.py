@@ -12,11 +12,12 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
+from transformers import Qwen2Model
 
 from terrascope_nb.errors import InvalidInput
 from terrascope_nb.model.build import HIERA_LARGE, build_config
 from terrascope_nb.model.config import TerraScopeConfig
-from terrascope_nb.model.network import TerraScopeModel, mask_loss
+from terrascope_nb.model.network import TerraScopeModel, mask_losses
 from terrascope_nb.model.processor import Processor
 from terrascope_nb.model.samples import IGNORED, Sample, collate
 from terrascope_nb.model.tiny import tiny_config, tiny_model
@@ -78,6 +79,43 @@ def test_contradictions_are_refused(change: dict, words: str) -> None:
 def test_a_tile_that_the_patches_do_not_fill_is_refused() -> None:
     with pytest.raises(InvalidInput, match="multiple of 28 pixels, got 100 × 100"):
         tiny_config(tile=100)
+
+
+LLM = {
+    "vocab_size": 600, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 32,
+}  # fmt: skip
+VISION = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+
+
+def test_dynamic_scaling_of_positions_is_none_up_to_the_length_trained_with() -> None:
+    """What the published configurations state of ``rope_scaling``."""
+    states = []
+    for scaling in (None, {"type": "dynamic", "rope_type": "dynamic", "factor": 2.0}):
+        ids = {"image": 1, "seg": 2, "region": 3}
+        rope = build_config(VISION, {**LLM, "rope_scaling": scaling}, tokens=ids).vlm_config.text_config
+        torch.manual_seed(0)
+        model = Qwen2Model(rope).eval()
+        text = torch.randn(1, 48, 32, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            states.append([model(inputs_embeds=text[:, :n]).last_hidden_state for n in (31, 48)])
+    assert torch.equal(states[0][0], states[1][0]), "within 32 positions it is nothing"
+    assert not torch.allclose(states[0][1], states[1][1]), "beyond, it is done"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, r"rope_scaling {'type': 'yarn', 'factor': 4.0}: known are"),
+        ({"rope_scaling": {"rope_type": "dynamic"}}, "dynamic with a factor of at least 1"),
+        ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e6}}, "'linear'"),
+        ({"use_sliding_window": True}, "use_sliding_window, which is not built"),
+        ({"hidden_act": "gelu"}, "hidden_act is silu, got 'gelu'"),
+    ],
+)
+def test_what_the_language_model_does_not_do_is_refused(change: dict, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        build_config(VISION, {**LLM, **change})
 
 
 def test_the_largest_hiera_is_the_default() -> None:
@@ -168,18 +206,34 @@ def test_the_loss_is_text_plus_half_the_masks(tiny) -> None:
     out = model(**batch)
     torch.testing.assert_close(out.loss, out.text_loss + 0.5 * out.mask_loss)
     assert out.mask_logits[0].shape == (40, 40)
-    torch.testing.assert_close(out.mask_loss, mask_loss(out.mask_logits[0], torch.from_numpy(block())))
+    dice, pixels = mask_losses(out.mask_logits[0], torch.from_numpy(block()))
+    torch.testing.assert_close((out.dice_loss, out.pixel_loss, out.mask_loss), (dice, pixels, dice + pixels))
 
 
 def test_the_mask_loss_is_dice_plus_cross_entropy() -> None:
     true = torch.from_numpy(block())
     sure = torch.where(true, 50.0, -50.0)
-    assert float(mask_loss(sure, true)) == pytest.approx(0, abs=1e-3)
-    assert float(mask_loss(torch.zeros(40, 40), true)) == pytest.approx(
-        1 - (2 * 200 + 1) / (800 + 400 + 1) + np.log(2), abs=1e-4
-    )
+    assert sum(mask_losses(sure, true)).item() == pytest.approx(0, abs=1e-3)
+    dice, pixels = mask_losses(torch.zeros(40, 40), true)
+    assert dice.item() == pytest.approx(1 - (2 * 200 + 1) / (800 + 400 + 1), abs=1e-6)
+    assert pixels.item() == pytest.approx(np.log(2), abs=1e-6)
     empty = torch.zeros(4, 4, dtype=torch.bool)
-    assert float(mask_loss(torch.full((4, 4), -50.0), empty)) == pytest.approx(0, abs=1e-6)
+    assert sum(mask_losses(torch.full((4, 4), -50.0), empty)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_without_keeping_logits_losses_and_gradients_are_the_same(tiny) -> None:
+    model, processor = tiny
+    batch = collate(processor, [sample(), sample("<think> none </think><answer> B </answer>", 0)])
+    grads = []
+    for keep in (True, False):
+        model.zero_grad()
+        out = model(**batch, keep_logits=keep)
+        out.loss.backward()
+        grads.append((out.loss, *(p.grad for p in model.parameters() if p.grad is not None)))
+        assert (out.logits is None) == (not keep)
+    for a, b in zip(*grads, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    model.zero_grad()
 
 
 def test_gradient_flows_through_bridge_and_decoder_into_both_encoders(tiny) -> None:
@@ -231,12 +285,109 @@ def test_two_sensors_that_are_equal_train_as_one(tiny) -> None:
         torch.testing.assert_close(model(**one).logits, model(**other).logits)
 
 
+def test_concat_lays_out_and_reads_both_sensors(tiny) -> None:
+    model, processor = tiny
+    two = Sample(
+        (picture(0), picture(1)), "<image>\nWhat?\n", "<think> water [SEG] here </think><answer> A </answer>",
+        (block(),), sar=((0, 1),),
+    )  # fmt: skip
+    one, both = (collate(processor, [two], fusion_mode=mode) for mode in ("adaptive", "concat"))
+    places = [int((b["input_ids"] == processor.ids["region"]).sum()) for b in (one, both)]
+    assert places == [4, 8] and both["fusion_mode"] == "concat"
+    with torch.no_grad():
+        visual = model.visual(both["tiles"])
+        features = model._features(visual, both["region_tokens"], both["partners"], "concat", "image")
+        assert torch.equal(features, torch.cat([visual[[0, 1, 4, 5]], visual[[16, 17, 20, 21]]]))
+        assert torch.isfinite(model(**both).loss)
+    with pytest.raises(InvalidInput, match="have 4 <REGION>, 8 features were given"):
+        model(**{**one, "fusion_mode": "concat"})
+
+
+def test_the_released_training_query_is_all_text(tiny) -> None:
+    _, processor = tiny
+    two = Sample(
+        (picture(0), picture(1)), "<image>\nWhat?\n", "<think> [SEG] </think><answer> A </answer>", (block(),),
+        sar=((0, 1),),
+    )  # fmt: skip
+    ours, theirs = (collate(processor, [two], fusion_scope=s)["partners"][0].question for s in ("image", "selected"))
+    assert processor.decode(ours) == "\nWhat?\n"
+    assert "What?" in processor.decode(theirs) and "<answer> A </answer>" in processor.decode(theirs)
+    assert not {processor.ids["image"], processor.ids["region"]} & set(theirs.tolist())
+    with pytest.raises(InvalidInput, match="did you mean 'selected'"):
+        collate(processor, [two], fusion_scope="select")
+
+
+def test_checkpointed_gradients_are_the_same(tiny) -> None:
+    model, processor = tiny
+    batch = collate(processor, [sample()])
+    grads = []
+    model.train()
+    for on in (False, True):
+        if on:
+            model.gradient_checkpointing_enable()
+        model.zero_grad()
+        model(**batch).loss.backward()
+        grads.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    model.gradient_checkpointing_disable()
+    model.zero_grad()
+    model.eval()
+    assert grads[0].keys() == grads[1].keys()
+    for name, grad in grads[0].items():
+        torch.testing.assert_close(grads[1][name], grad, msg=name)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_half_precision_learns_too(autocast: bool) -> None:
+    model, processor = tiny_model(1)
+    batch = collate(processor, [sample()])
+    exact = float(model(**batch).loss.detach())
+    model = model if autocast else model.to(torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        out = model(**batch)
+    out.loss.backward()
+    assert float(out.loss.detach()) == pytest.approx(exact, rel=0.02)
+    assert out.mask_logits[0].dtype == torch.float32
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_the_trainer_of_transformers_and_lora_take_it(tiny, tmp_path: Path) -> None:
+    """Accumulation, checkpointing, evaluation; and what was learnt is merged into weights that load as any other."""
+    peft = pytest.importorskip("peft")
+    pytest.importorskip("accelerate")
+    from transformers import Trainer, TrainingArguments
+
+    model, processor = tiny_model(2)
+    lora = peft.LoraConfig(
+        r=2, target_modules=r"vlm\.model\.language_model\..*\.[qv]_proj",
+        modules_to_save=["bridge", "multi_modal_projector", "mask_decoder"],
+    )  # fmt: skip
+    wrapped = peft.get_peft_model(model, lora)
+    options = TrainingArguments(
+        str(tmp_path), max_steps=2, per_device_train_batch_size=2, gradient_accumulation_steps=2, report_to=[],
+        gradient_checkpointing=True, use_cpu=True, remove_unused_columns=False, label_names=["labels"],
+        save_strategy="no", logging_strategy="no", disable_tqdm=True, prediction_loss_only=True,
+    )  # fmt: skip
+    data = [sample(), sample("<think> none </think><answer> B </answer>", 0), sample()]
+    trainer = Trainer(wrapped, options, lambda s: collate(processor, s), data, data)
+    before = {n: p.detach().clone() for n, p in wrapped.named_parameters()}
+    trainer.train()
+    assert np.isfinite(trainer.evaluate()["eval_loss"])
+    changed = {n for n, p in wrapped.named_parameters() if not torch.equal(p, before[n])}
+    assert all(any(n.find(part) > 0 for n in changed) for part in ("lora_B", "bridge", "projector", "mask_decoder"))
+    assert not any("original_module" in n or "vision_tower" in n or "vision_encoder" in n for n in changed)
+    merged = wrapped.merge_and_unload()
+    merged.save_pretrained(tmp_path / "merged")
+    again = TerraScopeModel.from_pretrained(tmp_path / "merged").state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in merged.state_dict().items())
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"masks": ()}, r"has 1 \[SEG\], 0 masks were given"),
         ({"mask_images": (3,)}, "mask 0 lies on image 3, the sample has 1"),
         ({"response": "a [SEG]<REGION>"}, "may not stand in a response"),
+        ({"sar": ((0, 1),)}, r"sar pairs images \(optical, SAR\) of 1, got \(0, 1\)"),
     ],
 )
 def test_samples_whose_counts_differ_are_refused(change: dict, words: str) -> None:
@@ -252,3 +403,11 @@ def test_forward_counts_too(tiny) -> None:
         model(**{**batch, "region_tokens": batch["region_tokens"][:3]})
     with pytest.raises(InvalidInput, match=r"have 1 \[SEG\], with them came 1 mask_images and 0 masks"):
         model(**{**batch, "masks": []})
+    with pytest.raises(InvalidInput, match="1 masks came without sam_pixels"):
+        model(**{**batch, "sam_pixels": None})
+    nothing = torch.full_like(batch["labels"], IGNORED)
+    with pytest.raises(InvalidInput, match=rf"all {nothing.numel()} labels are -100"):
+        model(**{**batch, "labels": nothing})
+    silent = torch.where(batch["labels"] == processor.ids["seg"], IGNORED, batch["labels"])
+    with pytest.raises(InvalidInput, match=r"have 0 \[SEG\], with them came 1 mask_images and 1 masks"):
+        model(**{**batch, "labels": silent})

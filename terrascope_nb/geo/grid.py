@@ -25,7 +25,7 @@ SCALE_TOLERANCE = 0.002  # local scale factors are applied where they leave 1 by
 
 @dataclass(frozen=True)
 class Grid:
-    """A pixel grid: CRS, affine transform and shape. Two grids are equal when all three are.
+    """A pixel grid: CRS, affine transform and shape. Two grids are equal when all of them are.
 
     Attributes
     ----------
@@ -35,11 +35,15 @@ class Grid:
         Rows and columns.
     crs : pyproj.CRS or None
         None: pixels only; areas, distances and places are refused with `NoCRS`.
+    pixel_size : float or None
+        Without a CRS only: metres that a pixel's side is *said* to have (by a question, say). Areas and distances are
+        then pixels × that size; places stay unknown.
     """
 
     transform: Affine
     shape: tuple[int, int]
     crs: CRS | None = None
+    pixel_size: float | None = None
 
     def __post_init__(self) -> None:
         h, w = (int(v) for v in self.shape)
@@ -51,6 +55,8 @@ class Grid:
             raise InvalidInput(f"the transform {tuple(self.transform)[:6]} maps pixels to no area")
         if self.crs is not None:
             object.__setattr__(self, "crs", _crs(self.crs))
+        if self.pixel_size is not None:
+            self._check_stated()
 
     # ---- builders -------------------------------------------------------------------------------------------
     @classmethod
@@ -225,7 +231,7 @@ class Grid:
         NoCRS
             When the grid has no CRS.
         """
-        self._need_crs("an area in square metres")
+        self._need_metres("an area in square metres")
         return self._areas
 
     @cached_property
@@ -234,6 +240,8 @@ class Grid:
 
     def _area_rows(self, rows: np.ndarray) -> np.ndarray:
         """True areas of the pixels in some rows (n,), broadcastable to (n, W)."""
+        if self.crs is None:
+            return np.full((1, 1), float(self.pixel_size) ** 2)
         if self.crs.is_geographic:
             return self._geodesic_areas()[rows]
         nominal = abs(self.transform.determinant) * self._unit**2
@@ -271,7 +279,7 @@ class Grid:
 
     def area_of(self, mask: np.ndarray) -> float:
         """Ground area of a mask in m² (sum of true pixel areas)."""
-        self._need_crs("an area in square metres")
+        self._need_metres("an area in square metres")
         total = 0.0
         for start in range(0, self.height, 256):  # so that no array of the grid's size is made
             part = mask[start : start + 256]
@@ -287,7 +295,9 @@ class Grid:
 
         None where it does not (degrees, EPSG:3857 and the like): distances there are geodesic, pixel to pixel.
         """
-        self._need_crs("a distance in metres")
+        self._need_metres("a distance in metres")
+        if self.crs is None:
+            return self.pixel_size, self.pixel_size
         if self.crs.is_geographic or not self._keeps_lengths:
             return None
         rx, ry = self.resolution
@@ -296,7 +306,7 @@ class Grid:
     def distance(self, a: tuple[float, float], b: tuple[float, float]) -> float:
         """Metres between the centres of pixels `a` and `b`, each (row, column)."""
         spacing = self.spacing()
-        if spacing is not None and self.is_north_up:
+        if spacing is not None and (self.is_north_up or self.crs is None):
             return math.hypot((a[0] - b[0]) * spacing[0], (a[1] - b[1]) * spacing[1])
         lon, lat = self.lonlat([a[0], b[0]], [a[1], b[1]])
         return float(GEOD.inv(lon[0], lat[0], lon[1], lat[1])[2])
@@ -327,10 +337,44 @@ class Grid:
         c0, c1, _ = cols.indices(self.width)
         t = self.transform
         corner = t.a * c0 + t.b * r0 + t.c, t.d * c0 + t.e * r0 + t.f
-        return Grid(Affine(t.a, t.b, corner[0], t.d, t.e, corner[1]), (r1 - r0, c1 - c0), self.crs)
+        return Grid(Affine(t.a, t.b, corner[0], t.d, t.e, corner[1]), (r1 - r0, c1 - c0), self.crs, self.pixel_size)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: self.__dict__[name] for name in ("transform", "shape", "crs")}  # without what is cached
+    def stated(self, pixel_size: float | None) -> Grid:
+        """The grid with a stated pixel size in metres, where it has no CRS to know its own by; else as it is.
+
+        Examples
+        --------
+        >>> bare = Grid(Affine.identity(), (20, 30)).stated(10)
+        >>> bare.has_metres, bare.area_of(np.ones((20, 30), bool)), bare.distance((0, 0), (3, 4))
+        (True, 60000.0, 50.0)
+        """
+        if self.crs is not None or pixel_size is None or pixel_size == self.pixel_size:
+            return self
+        return Grid(self.transform, self.shape, None, pixel_size)
+
+    @property
+    def has_metres(self) -> bool:
+        """Whether areas and distances can be given: there is a CRS, or a pixel size is stated."""
+        return self.crs is not None or self.pixel_size is not None
+
+    def __getstate__(self) -> dict[str, Any]:  # without what is cached
+        return {name: self.__dict__[name] for name in ("transform", "shape", "crs", "pixel_size")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"pixel_size": None, **state})
+
+    def _check_stated(self) -> None:
+        if self.crs is not None:
+            raise InvalidInput(
+                f"pixel_size={self.pixel_size!r} is stated for a grid with a CRS ({_short(self.crs)}), which knows its "
+                "own pixel size: leave it out"
+            )
+        if not (isinstance(self.pixel_size, int | float) and 0 < self.pixel_size < math.inf):
+            raise InvalidInput(f"pixel_size is a pixel's side in metres, above 0; got {self.pixel_size!r}")
+
+    def _need_metres(self, what: str) -> None:
+        if self.pixel_size is None:
+            self._need_crs(what)
 
     def _need_crs(self, what: str) -> None:
         if self.crs is None:
@@ -342,6 +386,8 @@ class Grid:
     def __repr__(self) -> str:
         rx, ry = self.resolution
         size = f"{rx:g}" if rx == ry else f"{rx:g} × {ry:g}"
+        if self.pixel_size is not None:
+            return f"<Grid {self.height} × {self.width} at {self.pixel_size:g} m as stated, no CRS>"
         unit = " px" if self.crs is None else "°" if self.crs.is_geographic else " " + self.crs.axis_info[0].unit_name
         unit = {" metre": " m"}.get(unit, unit)
         return f"<Grid {self.height} × {self.width} at {size}{unit}, {_short(self.crs)}>"

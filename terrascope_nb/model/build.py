@@ -54,11 +54,17 @@ def build_config(
     Raises
     ------
     InvalidInput
-        For sizes that do not fit one another.
+        For sizes that do not fit one another, and for what `vision` or `llm` ask for and the network does not do.
     """
     ids = {"image": 151667, "seg": 151678, "region": 151679, **(tokens or {})}
     if vision.get("norm_type", "layer_norm") not in ("layer_norm", "rms_norm"):
         raise InvalidInput(f"the vision tower's norm_type is layer_norm or rms_norm, got {vision['norm_type']!r}")
+    if llm.get("use_sliding_window"):
+        raise InvalidInput(
+            "the language model reads every token before: llm has use_sliding_window, which is not built"
+        )
+    if llm.get("hidden_act", "silu") != "silu":
+        raise InvalidInput(f"the language model's hidden_act is silu, got {llm['hidden_act']!r}")
     vlm = InternVLConfig(
         vision_config={
             "hidden_size": vision["hidden_size"],
@@ -86,8 +92,7 @@ def build_config(
             "max_position_embeddings": llm.get("max_position_embeddings", 32768),
             "rms_norm_eps": llm.get("rms_norm_eps", 1e-6),
             "initializer_range": llm.get("initializer_range", 0.02),
-            # The published code ran where Qwen2 knew no scaling: what llm_config says of it never had an effect.
-            "rope_parameters": {"rope_type": "default", "rope_theta": float(llm.get("rope_theta", 1e6))},
+            "rope_parameters": _rope(llm),
             "tie_word_embeddings": False,  # lm_head is a matrix of its own
         },
         image_token_id=ids["image"],
@@ -102,6 +107,26 @@ def build_config(
         seg_token_id=ids["seg"],
         region_token_id=ids["region"],
         **ours,
+    )
+
+
+def _rope(llm: Mapping[str, Any]) -> dict[str, Any]:
+    """How positions are turned: as they are, or «dynamic», which changes nothing up to ``max_position_embeddings``.
+
+    The published code ran where Qwen2 knew no scaling at all. Within that length dynamic scaling is the same as none;
+    every other kind would compute something else than what the weights were trained with, and so is refused.
+    """
+    told = llm.get("rope_scaling") or llm.get("rope_parameters") or {}
+    kind = told.get("rope_type", told.get("type")) or "default"
+    rope = {"rope_type": kind, "rope_theta": float(llm.get("rope_theta", told.get("rope_theta", 1e6)))}
+    if kind == "default":
+        return rope
+    if kind == "dynamic" and isinstance(told.get("factor"), int | float) and told["factor"] >= 1:
+        return {**rope, "factor": float(told["factor"])}
+    raise InvalidInput(
+        f"llm asks for rope_scaling {dict(told)}: known are none and dynamic with a factor of at least 1, which is the "
+        "same up to max_position_embeddings. The published code never scaled; take it out of llm (llm_config of "
+        "the checkpoint's config.json) if these weights were trained by it"
     )
 
 

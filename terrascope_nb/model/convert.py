@@ -16,6 +16,7 @@ from torch import Tensor
 from terrascope_nb.errors import AlreadyThere, InvalidInput, NotFound
 from terrascope_nb.model.build import HIERA, build_config
 from terrascope_nb.model.config import SPECIAL, TerraScopeConfig
+from terrascope_nb.model.licence import licence_of
 from terrascope_nb.model.names import Target, translate
 from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.processor import Processor
@@ -35,6 +36,8 @@ PATTERNS = (
     "LICENSE*",
     "README.md",
 )
+#: Settings of a published configuration that the network has built in: pixel shuffle, and the layer that is read.
+_FIXED = {"downsample_ratio": 0.5, "ps_version": "v2", "select_layer": -1}
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -54,6 +57,8 @@ class Converted:
         Commit of the hub, «» for a folder.
     sha256 : Mapping
         Weight file → its hash.
+    licence : str
+        As the files beside the weights state it, or «not stated»; see `licence.licence_of`.
     """
 
     folder: Path
@@ -61,6 +66,7 @@ class Converted:
     dropped: tuple[str, ...]
     revision: str
     sha256: Mapping[str, str]
+    licence: str
 
 
 def convert(
@@ -95,17 +101,22 @@ def convert(
     NotFound
         When the folder holds no safetensors; the message says what it does hold.
     InvalidInput
-        When tensors are unknown, missing or of another shape than the configuration says; all are listed.
+        When tensors are unknown, missing or of another shape than the configuration says; all are listed. When the
+        configuration asks for what the network does not do (`build_config`), and when `out` is the source itself.
     AlreadyThere
         When `out` holds weights and `overwrite` is not set.
 
     Notes
     -----
-    Tensors are read, cut and written one at a time, so memory holds the largest of them and not the file.
+    Tensors are read, cut and written one at a time, so memory holds the largest of them and not the file. The model
+    card and the files LICENSE and NOTICE are copied beside them, and the licence stated is recorded in
+    ``config.origin``.
     """
     folder, commit = locate(source, revision)
     files = weight_files(folder)
     target = Path(out)
+    if target.resolve() == folder.resolve():
+        raise InvalidInput(f"{target} is the checkpoint itself: write the converted one into another folder")
     if not overwrite and target.is_dir() and any(target.glob("*.safetensors")):
         raise AlreadyThere(f"{target} holds weights already; pass overwrite=True, or another folder")
     with _Tensors(files) as tensors:
@@ -113,7 +124,10 @@ def convert(
         words = read_tokenizer(Path(tokenizer) if tokenizer is not None else folder)
         config = config or published_config(folder, tensors, words)
         hashes = {f.name: sha256(f) for f in files}
-        config.origin = {"source": str(source), "revision": commit, "sha256": hashes, "layout": "published"}
+        config.origin = {
+            "source": str(source), "revision": commit, "sha256": hashes, "layout": "published",
+            "licence": licence_of(folder),
+        }  # fmt: skip
         config.region_rule, config.measured_in_loop = "published", False
         config.architectures = ["TerraScopeModel"]
         planned = _plan(made[0], made[2], tensors, config, str(source))
@@ -126,9 +140,10 @@ def convert(
         write_shards(target, planned, lambda name: tensors.make(by_name[name]), shard_bytes)
     config.save_pretrained(str(target))
     processor.save_pretrained(target)
-    for text in (f for f in folder.iterdir() if f.is_file() and re.match(r"LICEN[SC]E|NOTICE", f.name)):
-        (target / text.name).write_bytes(text.read_bytes())
-    return Converted(target, len(planned), tuple(made[1]), commit, hashes)
+    for text in (f for f in folder.iterdir() if f.is_file() and re.match(r"LICEN[SC]E|NOTICE|README\.md$", f.name)):
+        if overwrite or not (target / text.name).exists():
+            (target / text.name).write_bytes(text.read_bytes())
+    return Converted(target, len(planned), tuple(made[1]), commit, hashes, config.origin["licence"])
 
 
 # ---- where it is -----------------------------------------------------------------------------------------------
@@ -291,7 +306,8 @@ def published_config(folder: Path, tensors: Mapping[str, Any], tokenizer: Any) -
     Raises
     ------
     NotFound, InvalidInput
-        Without a ``config.json``, without its parts, and for a Hiera encoder of a size that was never published.
+        Without a ``config.json``, without its parts, for a Hiera encoder of a size that was never published, and for
+        settings under which the network would compute something else.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -304,6 +320,9 @@ def published_config(folder: Path, tensors: Mapping[str, Any], tokenizer: Any) -
         raise InvalidInput(
             f"{path} has no vision_config and llm_config, but {', '.join(sorted(told)[:30])}: no published checkpoint"
         )
+    other = [f"{name} is {told[name]!r}, not {here!r}" for name, here in _FIXED.items() if told.get(name, here) != here]
+    if other:
+        raise InvalidInput(f"{path} describes another network than this one: {'; '.join(other)}")
     trunk = "grounding_encoder.sam2_model.image_encoder.trunk."
     if f"{trunk}pos_embed" not in tensors:
         raise InvalidInput(f"no {trunk}pos_embed among {len(tensors)} tensors: the checkpoint has no SAM 2")

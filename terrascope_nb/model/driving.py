@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, StaticCache
+from transformers import StaticCache
 
 from terrascope_nb._suggest import unknown
 from terrascope_nb.errors import InvalidInput
 from terrascope_nb.model import regions
+from terrascope_nb.model.cache import growing_cache
 from terrascope_nb.model.decoding import Read, Request, Step, run
 from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.processor import Processor
@@ -122,7 +123,7 @@ class _Reader:
         text = model.config.vlm_config.text_config
         longest = max((_most(r) for r in requests), default=0) if kind == "static" else 0
         self.cache: Any = (
-            StaticCache(config=text, max_cache_len=longest) if kind == "static" else DynamicCache(config=text)
+            StaticCache(config=text, max_cache_len=longest) if kind == "static" else growing_cache(text)
         )
         self._static = kind == "static"
         if self._static and len(requests) > 1:

@@ -20,6 +20,7 @@ from terrascope_nb.errors import InvalidInput, MissingPackage, NotFound
 from terrascope_nb.model.config import TerraScopeConfig
 from terrascope_nb.model.convert import locate, weight_files
 from terrascope_nb.model.devices import check_room, choose_device, choose_dtype, explain_out_of_memory, torch_dtype
+from terrascope_nb.model.licence import licence_of
 from terrascope_nb.model.memory import QUANTIZED_BYTES, weight_bytes
 from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.processor import Processor
@@ -223,22 +224,6 @@ def quantizer(quantization: str, kind: str, device: torch.device) -> Any:
 
     scheme = Int8WeightOnlyConfig() if quantization == "8bit" else Int4WeightOnlyConfig()
     return TorchAoConfig(scheme, modules_to_not_convert=KEPT)
-
-
-def licence_of(folder: Path) -> str:
-    """The licence as the files beside the weights state it: the model card's ``license:``, else the head of LICENSE."""
-    card = folder / "README.md"
-    if card.is_file():
-        head = re.match(r"---\s*\n(.*?)\n---", card.read_text("utf-8", errors="replace"), re.DOTALL)
-        stated = re.search(r"^license:[ \t]*[\"']?([^\s\"'#]+)", head.group(1), re.MULTILINE) if head else None
-        if stated:
-            return stated.group(1)
-    for path in sorted(folder.glob("LICEN[SC]E*")):
-        lines = [line.strip() for line in path.read_text("utf-8", errors="replace").splitlines()]
-        words = [line for line in lines if line]
-        if words:
-            return f"{' '.join(words[:2])[:120]} ({path.name})"
-    return "not stated"
 
 
 def _read(

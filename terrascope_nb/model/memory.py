@@ -316,7 +316,10 @@ def _reading(written: str, dtype: str, tiles: int, tokens: int) -> tuple[int, in
     its own. (SAM 2, whose stages differ, is run whole.)
     """
     fields = json.loads(written)
-    fields["vlm_config"]["text_config"].update(num_hidden_layers=2, layer_types=None)
+    # Dynamic scaling looks at the positions, which the meta device does not have; it takes no memory of its own.
+    theta = fields["vlm_config"]["text_config"]["rope_parameters"]["rope_theta"]
+    rope = {"rope_type": "default", "rope_theta": theta}
+    fields["vlm_config"]["text_config"].update(num_hidden_layers=2, layer_types=None, rope_parameters=rope)
     fields["vlm_config"]["vision_config"]["num_hidden_layers"] = 2
     config, kind = TerraScopeConfig(**fields), DTYPES[dtype]
     with torch.no_grad(), torch.device("meta"):

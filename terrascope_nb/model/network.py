@@ -20,6 +20,8 @@ from terrascope_nb.model import fusion
 from terrascope_nb.model.config import TerraScopeConfig
 from terrascope_nb.model.segmenter import Masks, Segmenter
 
+#: The label of what is not learnt.
+IGNORED = -100
 #: What transformers calls the KV cache among its arguments.
 CACHE = "cache" if "cache" in inspect.signature(Qwen2Model.forward).parameters else "past_key_values"
 
@@ -35,9 +37,11 @@ class TrainingOutput(ModelOutput):
     text_loss : torch.Tensor or None
         (): mean cross-entropy of the labels that are not −100.
     mask_loss : torch.Tensor or None
-        (): mean over masks of Dice loss plus mean cross-entropy of pixels.
-    logits : torch.Tensor
-        (B, L, V) of the next token.
+        (): ``dice_loss + pixel_loss``.
+    dice_loss, pixel_loss : torch.Tensor or None
+        (): means over the masks of either part; see `mask_losses`.
+    logits : torch.Tensor or None
+        (B, L, V) of the next token; None with ``keep_logits=False``.
     mask_logits : tuple of torch.Tensor
         One a ``[SEG]`` in the order of the batch: (H, W) at its true mask's size, or (S/4, S/4) without masks.
     mask_iou : torch.Tensor or None
@@ -47,6 +51,8 @@ class TrainingOutput(ModelOutput):
     loss: Tensor | None = None
     text_loss: Tensor | None = None
     mask_loss: Tensor | None = None
+    dice_loss: Tensor | None = None
+    pixel_loss: Tensor | None = None
     logits: Tensor | None = None
     mask_logits: tuple[Tensor, ...] | None = None
     mask_iou: Tensor | None = None
@@ -65,7 +71,7 @@ class Partner:
     count : int
         Tokens of either image.
     question : torch.Tensor
-        (L,) int64, ids of the question's tokens.
+        (L,) int64, ids of the tokens that the features are compared with: the question's.
     """
 
     start: int
@@ -184,6 +190,7 @@ class TerraScopeModel(PreTrainedModel):
         partners: Sequence[Partner] = (),
         fusion_mode: str = "adaptive",
         fusion_scope: str = "image",
+        keep_logits: bool = True,
     ) -> TrainingOutput:
         """One pass over whole texts, the features of the true masks standing at the ``<REGION>`` tokens.
 
@@ -202,20 +209,26 @@ class TerraScopeModel(PreTrainedModel):
         mask_images : torch.Tensor, optional
             (N,) int64: of each ``[SEG]`` in the order of the batch, the row of `sam_pixels`.
         masks : sequence of torch.Tensor, optional
-            N true masks, (H, W) bool each, of any sizes.
+            N true masks, (H, W) bool each, of any sizes. Without `sam_pixels` and masks the text alone is learnt.
         region_tokens : torch.Tensor, optional
             (R,) int64: of each ``<REGION>`` in the order of the batch, the row among the visual tokens of all samples.
         partners : sequence of Partner, optional
             Regions whose features are chosen between two sensors.
         fusion_mode, fusion_scope : str
-            As `fusion.choose` takes them; not ``"concat"``, which has twice the tokens.
+            As `fusion.choose` takes them, and as `samples.collate` was told: ``"concat"`` has twice the ``<REGION>``
+            where a region has a partner.
+        keep_logits : bool
+            False, with labels: the vocabulary is gone over only where something is learnt, and no logits are kept. A
+            prompt is mostly picture, so that saves most of the memory that they take.
 
         Raises
         ------
         InvalidInput
-            When ``[SEG]`` and masks, or ``<REGION>`` and features, are not equally many.
+            When ``[SEG]`` and masks, or ``<REGION>`` and features, are not equally many, and when labels are −100
+            throughout.
         """
         ids = input_ids.to(self.device)
+        labels = None if labels is None else labels.to(self.device)
         visual = self.visual(tiles)
         embedded = self.embed(ids, visual)
         regions = ids == self.config.region_token_id
@@ -227,32 +240,36 @@ class TerraScopeModel(PreTrainedModel):
         if len(features) != int(regions.sum()):
             raise InvalidInput(f"the texts have {int(regions.sum())} <REGION>, {len(features)} features were given")
         embedded = _put(embedded, regions, features)
-        hidden = self.read(embedded, mask=attention_mask)
-        logits = self.predict(hidden)
-        out = TrainingOutput(logits=logits)
-        if labels is not None:
-            out.text_loss = F.cross_entropy(
-                logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten().to(self.device)
-            )
+        hidden = self.read(embedded, mask=None if attention_mask is None else attention_mask.to(self.device))
+        out = TrainingOutput()
+        if keep_logits or labels is None:
+            out.logits = self.predict(hidden)
         where = ids == self.config.seg_token_id
-        if labels is not None:  # a [SEG] that the prompt only speaks of asks for no mask
-            where &= labels.to(self.device) != -100
-        if sam_pixels is not None and bool(where.any()):
+        if labels is not None:
+            out.text_loss = self._text_loss(hidden, labels, out.logits)
+            where &= labels != IGNORED  # a [SEG] that the prompt only speaks of asks for no mask
+        if sam_pixels is not None and (masks or bool(where.any())):
             self._draw(out, hidden[where], sam_pixels, mask_images, masks)
-        losses = [
-            x
-            for x in (out.text_loss, None if out.mask_loss is None else self.config.mask_weight * out.mask_loss)
-            if x is not None
-        ]
+        elif masks:
+            raise InvalidInput(f"{len(masks)} masks came without sam_pixels, the pictures that they lie on")
+        weighed = None if out.mask_loss is None else self.config.mask_weight * out.mask_loss
+        losses = [loss for loss in (out.text_loss, weighed) if loss is not None]
         out.loss = sum(losses[1:], losses[0]) if losses else None
         return out
 
+    def _text_loss(self, hidden: Tensor, labels: Tensor, logits: Tensor | None) -> Tensor:
+        """Mean cross-entropy of the next tokens that have a label."""
+        learnt = labels[:, 1:] != IGNORED
+        if not bool(learnt.any()):
+            raise InvalidInput(f"all {labels.numel()} labels are {IGNORED}: there is no text to learn in this batch")
+        chosen = self.predict(hidden[:, :-1][learnt]) if logits is None else logits[:, :-1][learnt]
+        return F.cross_entropy(chosen.float(), labels[:, 1:][learnt])
+
     def _features(self, visual: Tensor, tokens: Tensor, partners: Sequence[Partner], mode: str, scope: str) -> Tensor:
-        """Features of the regions, (R, D), those of partners by the sensor that fits their question."""
-        if partners and mode == "concat":
-            raise InvalidInput(
-                "concat reads twice the tokens of a region: lay the texts out for it, and give no partners"
-            )
+        """Features of the regions, (R, D), those of partners by the sensor that fits their question.
+
+        With ``"concat"`` a partner gives the features of both sensors, so there are more than tokens.
+        """
         tokens = tokens.to(self.device)
         parts: list[Tensor] = []
         at = 0
@@ -286,19 +303,20 @@ class TerraScopeModel(PreTrainedModel):
             for k, m in enumerate(masks)
         ]
         out.mask_logits = tuple(each)
-        losses = [mask_loss(one, true.to(one.device)) for one, true in zip(each, masks, strict=True)]
-        out.mask_loss = torch.stack(losses).mean()
+        losses = [mask_losses(one, true.to(one.device)) for one, true in zip(each, masks, strict=True)]
+        out.dice_loss, out.pixel_loss = (torch.stack(part).mean() for part in zip(*losses, strict=True))
+        out.mask_loss = out.dice_loss + out.pixel_loss
 
 
-def mask_loss(logits: Tensor, true: Tensor) -> Tensor:
-    """Dice loss plus mean cross-entropy of the pixels, for one mask: (H, W) logits and (H, W) bool → ().
+def mask_losses(logits: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+    """Dice loss, and mean cross-entropy of the pixels, of one mask: (H, W) logits and (H, W) bool → () each.
 
     The Dice loss is ``1 − (2·Σ p·t + 1) / (Σ p + Σ t + 1)``; the ones keep it finite for an empty mask.
     """
     target = true.to(logits.dtype)
     chance = logits.sigmoid()
     dice = 1 - (2 * (chance * target).sum() + 1) / (chance.sum() + target.sum() + 1)
-    return dice + F.binary_cross_entropy_with_logits(logits, target)
+    return dice, F.binary_cross_entropy_with_logits(logits, target)
 
 
 def _put(embedded: Tensor, places: Tensor, features: Tensor) -> Tensor:

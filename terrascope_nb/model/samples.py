@@ -10,13 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from terrascope_nb._suggest import unknown
 from terrascope_nb.errors import InvalidInput
+from terrascope_nb.model import fusion
 from terrascope_nb.model.config import SPECIAL
-from terrascope_nb.model.network import Partner
+from terrascope_nb.model.network import IGNORED, Partner
 from terrascope_nb.model.processor import Inputs, Processor
 from terrascope_nb.model.regions import select
 
-IGNORED = -100
+#: Rows of ``region_tokens`` from and to, optical image, SAR image.
+_Pair = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,19 +66,46 @@ class Sample:
         for k, at in enumerate(self.mask_images or ()):
             if not 0 <= at < len(self.images):
                 raise InvalidInput(f"mask {k} lies on image {at}, the sample has {len(self.images)}")
+        for pair in self.sar:
+            if len(pair) != 2 or not all(0 <= k < len(self.images) for k in pair):
+                raise InvalidInput(f"sar pairs images (optical, SAR) of {len(self.images)}, got {pair}")
 
 
 def collate(
-    processor: Processor, samples: Sequence[Sample], region_rule: str = "paper", region_cap: int | None = None
+    processor: Processor,
+    samples: Sequence[Sample],
+    region_rule: str = "paper",
+    region_cap: int | None = None,
+    region_mode: str = "mask",
+    fusion_mode: str = "adaptive",
+    fusion_scope: str = "image",
+    generator: np.random.Generator | None = None,
 ) -> dict[str, Any]:
     """Lay samples out as the arguments of `TerraScopeModel.forward`.
+
+    Parameters
+    ----------
+    processor : Processor
+    samples : sequence of Sample
+    region_rule, region_cap, region_mode, generator
+        As `regions.select` takes them.
+    fusion_mode : str
+        As `fusion.choose` takes it, for regions that two sensors saw; ``"concat"`` reads both sensors' features, so
+        such a region has twice as many ``<REGION>``.
+    fusion_scope : "image" or "selected"
+        What the softmax of equation 4 runs over, and with it the query: the whole image and the question; or, as in
+        the released training code, the region and all of the text, the answer too.
 
     Returns
     -------
     dict
         ``input_ids``, ``attention_mask``, ``labels``, ``tiles``, ``sam_pixels``, ``mask_images``, ``masks``,
-        ``region_tokens``, ``partners``. Prompt, ``<REGION>``, measured text and padding carry the label −100.
+        ``region_tokens``, ``partners``, ``fusion_mode``, ``fusion_scope``. Prompt, ``<REGION>``, measured text and
+        padding carry the label −100.
     """
+    for what, value, known in (("fusion mode", fusion_mode, fusion.MODES), ("scope", fusion_scope, fusion.SCOPES)):
+        if value not in known:
+            raise InvalidInput(unknown(what, value, known))
     ids: list[Tensor] = []
     labels: list[Tensor] = []
     tiles: list[Tensor] = []
@@ -89,22 +119,27 @@ def collate(
         inputs = processor.prepare(sample.images, sample.prompt)
         tiles.append(inputs.tiles)
         used: dict[int, int] = {}
-        places = []
+        places: list[int] = []
+        pairs: list[_Pair] = []
         for k, mask in enumerate(sample.masks):
             image = 0 if sample.mask_images is None else sample.mask_images[k]
             if mask.shape != inputs.sizes[image]:
                 raise InvalidInput(f"mask {k} is {mask.shape}, image {image} is {inputs.sizes[image]}")
             masks.append(torch.from_numpy(np.ascontiguousarray(mask)))
-            chosen = select(masks[-1], inputs.layouts[image], region_rule, region_cap)
+            chosen = select(masks[-1], inputs.layouts[image], region_rule, region_cap, region_mode, generator)
             if image not in used:
                 used[image] = len(pixels)
                 pixels.append(processor.sam_pixels(inputs.images[image]))
             images.append(used[image])
-            partners += _partner(sample, inputs, image, base, read, len(chosen))
+            sar = dict(sample.sar).get(image)
+            if sar is not None and len(chosen):
+                pairs.append((read, read + len(chosen), image, sar))
             tokens.append(chosen + base)
             read += len(chosen)
-            places.append(len(chosen))
+            places.append(len(chosen) * (2 if sar is not None and fusion_mode == "concat" else 1))
         one, learnt = _sequence(processor, inputs, sample, places)
+        query = inputs.ids[inputs.question] if fusion_scope == "image" else _text(processor, one)
+        partners += [_partner(pair, inputs, base, query) for pair in pairs]
         ids.append(one)
         labels.append(learnt)
         base += sum(layout.total for layout in inputs.layouts)
@@ -119,17 +154,20 @@ def collate(
         "masks": masks,
         "region_tokens": torch.cat([torch.zeros(0, dtype=torch.int64), *tokens]),
         "partners": partners,
+        "fusion_mode": fusion_mode,
+        "fusion_scope": fusion_scope,
     }
 
 
-def _partner(sample: Sample, inputs: Inputs, image: int, base: int, start: int, count: int) -> list[Partner]:
-    sar = dict(sample.sar).get(image)
-    if sar is None or not count:
-        return []
+def _partner(pair: _Pair, inputs: Inputs, base: int, query: Tensor) -> Partner:
+    start, end, image, sar = pair
     one, other = inputs.layouts[image], inputs.layouts[sar]
-    return [
-        Partner(start, start + count, base + one.offset, base + other.offset, one.total, inputs.ids[inputs.question])
-    ]
+    return Partner(start, end, base + one.offset, base + other.offset, one.total, query)
+
+
+def _text(processor: Processor, ids: Tensor) -> Tensor:
+    """The ids of a sequence that are text, not features."""
+    return ids[(ids != processor.ids["image"]) & (ids != processor.ids["region"])]
 
 
 def _sequence(processor: Processor, inputs: Inputs, sample: Sample, places: Sequence[int]) -> tuple[Tensor, Tensor]:

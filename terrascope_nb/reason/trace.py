@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from terrascope_nb.reason.verify import Claim
 
+EXPLORER = "terrascope_nb.maps.explorer:Explorer"
+"""Where `Trace.explore` leads: up, so by a string, on first use."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -217,8 +220,14 @@ class Trace:
     # ---- views ------------------------------------------------------------------------------------------------
     @cached_property
     def regions(self) -> tuple[Region, ...]:
-        """The steps' masks with where they may be measured; what `claims` is checked against."""
-        return tuple(region_of(s, self.frames) for s in self.steps)
+        """The steps' masks with where they may be measured; what `claims` is checked against.
+
+        On images without a CRS, areas and distances rest on the pixel size that the question states, if it does.
+        """
+        from terrascope_nb.reason.question import stated_pixel_size
+
+        stated = None if all(f.grid.crs is not None for f in self.frames) else stated_pixel_size(self.question)
+        return tuple(region_of(s, self.frames).stated(stated) for s in self.steps)
 
     def domain(self, image: int, sar_image: int | None = None) -> Domain:
         """Clear pixels inside the AOI of an image, as `Scene.domain` gives it."""
@@ -313,6 +322,13 @@ class Trace:
         from terrascope_nb.reason.show import plot
 
         return plot(self, **options)
+
+    def explore(self, scene: Scene | None = None, **options: Any) -> Any:
+        """Step through the trace on a map: an `Explorer` (needs the extra ``maps``)."""
+        from importlib import import_module
+
+        module, _, name = EXPLORER.partition(":")
+        return getattr(import_module(module), name)(scene=scene, trace=self, **options)
 
     def replace(self, **changes: Any) -> Trace:
         """A copy with some fields changed."""

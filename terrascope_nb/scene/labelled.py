@@ -11,6 +11,9 @@ from terrascope_nb.errors import GridMismatch, InvalidInput
 from terrascope_nb.scene.classes import canonical, leaves
 from terrascope_nb.scene.scene import Scene
 
+OTHER = "other"
+"""Label of pixels that a map speaks of without a class to ask for, e.g. what is no building on a map of buildings."""
+
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
@@ -36,6 +39,12 @@ class Labelled:
         (destroyed, all) buildings by image index, where each building is known as a polygon.
     unmapped : dict
         Numbers on the maps that the legend leaves out on purpose → how many pixels; they count as not mapped.
+    names : dict
+        Class number → the product's own name, where that is known; of unmapped numbers too.
+    resolution : float or None
+        Metres a pixel as the source states them, for scenes without CRS; None where the grid knows or nothing does.
+    split : str
+        The part that the source itself puts the image in: "train", "validation", "test", or "" where it says none.
     """
 
     scene: Scene
@@ -49,6 +58,9 @@ class Labelled:
     citation: str = ""
     counts: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     unmapped: Mapping[int, int] = field(default_factory=dict)
+    names: Mapping[int, str] = field(default_factory=dict)
+    resolution: float | None = None
+    split: str = ""
 
     def __post_init__(self) -> None:
         dates = len(self.scene.moments())
@@ -64,12 +76,21 @@ class Labelled:
                     f"{self.key}: label map {k} has class numbers {strange}, the legend {sorted(self.legend)} "
                     "lacks them; name them in the legend, or leave them out on purpose by unmapped="
                 )
+        if self.resolution is not None:
+            if self.scene.grid.crs is not None:
+                raise InvalidInput(
+                    f"{self.key}: resolution={self.resolution} m a pixel is stated beside {self.scene.grid!r}, which "
+                    "knows its pixels; leave resolution= out"
+                )
+            if not self.resolution > 0:
+                raise InvalidInput(f"{self.key}: resolution is in metres a pixel and above 0, got {self.resolution}")
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Canonical labels that occur on any date, in the order of the legend."""
+        """Canonical labels that occur on any date, in the order of the legend; `OTHER` is none of them."""
         there = {int(v) for labels in self.maps for v in np.unique(labels)}
-        return tuple(dict.fromkeys(label for number, label in self.legend.items() if number in there))
+        found = dict.fromkeys(label for number, label in self.legend.items() if number in there)
+        return tuple(label for label in found if label != OTHER)
 
     def map_of(self, date: int) -> np.ndarray:
         """(H, W) class numbers of a date, 0 the first."""

@@ -46,7 +46,7 @@ def net(before: Region, after: Region, unit: str = "%") -> Fact:
     GridMismatch
         When the two lie on two grids.
     NoCRS
-        For ``"m²"`` on a grid without a CRS.
+        For ``"m²"`` on a grid without a CRS or a stated pixel size.
     InvalidInput
         For another unit, or dates in the wrong order.
     """

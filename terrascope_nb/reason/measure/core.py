@@ -8,8 +8,9 @@ measuring while a model writes, training data and benchmark truth. The rules tha
 - An area is the sum of true pixel areas (`Grid.pixel_area`); pixels alone are never called an area.
 - Parts are 8-connected; those below `min_pixels` are not counted, and the note says so.
 - A distance is the smallest one from pixel centre to pixel centre; masks that touch are 0 m apart.
+- Without a CRS, areas and distances are pixels × the pixel size that is stated (`Grid.pixel_size`), and the note says so.
 - What cannot be given has ``value=None`` and a note that says why; what cannot be *meant* (two grids, metres without
-  a CRS) raises.
+  a CRS or a stated pixel size) raises.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def area(r: Region, rule: str = "ground") -> Fact:
     _check_rule(rule)
     if rule == "ground":
         r.grid.pixel_area()
-        return fact("area", (r,), r.domain, r.grid.area_of(r.pixels), "m²", pixels=r.count)
+        return fact("area", (r,), r.domain, r.grid.area_of(r.pixels), "m²", pixels=r.count, note=stated_note(r.grid))
     down, right = _nominal(r.grid)
     note = f"pixels × resolution² ({right:g} m × {down:g} m), the benchmark's rule"
     return fact("area", (r,), r.domain, r.count * down * right, "m²", pixels=r.count, note=note)
@@ -152,7 +153,7 @@ def distance(a: Region, b: Region, rule: str = "ground", unit: str = "m") -> Fac
         raise InvalidInput(unknown("unit of a distance", unit, ("m", "px")))
     grid = same_grid(a, b)
     if unit == "m":
-        grid._need_crs("a distance in metres")
+        grid._need_metres("a distance in metres")
     domain = shared_domain(a, b)
     overlap, note = overlapping(a, b)
     pixels = a.count + b.count - overlap
@@ -163,6 +164,8 @@ def distance(a: Region, b: Region, rule: str = "ground", unit: str = "m") -> Fac
     value = 0.0 if touch and rule == "ground" else pair.distance
     if touch and not overlap:
         note = "they touch"
+    if unit == "m":
+        note = "; ".join(n for n in (note, stated_note(grid)) if n)
     return fact(
         "distance", (a, b), domain, value, unit, pixels=pixels, note=note, values=(pair.distance, *pair.a, *pair.b)
     )
@@ -208,6 +211,11 @@ def measure(r: Region, min_pixels: int = MIN_PIXELS) -> Measured:
 # ---- rules ---------------------------------------------------------------------------------------
 
 
+def stated_note(grid: Grid) -> str:
+    """That sizes rest on a pixel size that was said; "" where the grid knows its own."""
+    return "" if grid.pixel_size is None else f"the pixel size of {grid.pixel_size:g} m is as stated, not measured"
+
+
 def _check_rule(rule: str) -> None:
     if rule not in _RULES:
         raise InvalidInput(unknown("rule", rule, _RULES))
@@ -215,7 +223,9 @@ def _check_rule(rule: str) -> None:
 
 def _nominal(grid: Grid) -> tuple[float, float]:
     """Pixel size (down, right) in the projection's own metres."""
-    grid._need_crs("a size in metres")
+    grid._need_metres("a size in metres")
+    if grid.crs is None:
+        return grid.pixel_size, grid.pixel_size
     if grid.crs.is_geographic:
         raise InvalidInput(
             f"the benchmark's rule, pixels × resolution, has no metres on {grid!r}: use rule='ground', or reproject to "

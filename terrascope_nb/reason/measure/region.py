@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -84,6 +84,11 @@ class Region:
     def parts(self) -> np.ndarray:
         """Pixels of each 8-connected part of `pixels`, (n,) int64."""
         return component_sizes(self.pixels) if self.count else np.zeros(0, np.int64)
+
+    def stated(self, pixel_size: float | None) -> Region:
+        """The region on a grid of a stated pixel size (metres), where its own has no CRS; else as it is."""
+        grid = self.grid.stated(pixel_size)
+        return self if grid is self.grid else replace(self, domain=replace(self.domain, grid=grid))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in ("label", "mask", "domain", "image", "time")}

@@ -6,6 +6,7 @@ from terrascope_nb.reason.question.plan import (
     Form,
     Plan,
     forms,
+    stated_pixel_size,
     understand,
 )
 
@@ -13,5 +14,6 @@ __all__ = [
     "Form",
     "Plan",
     "forms",
+    "stated_pixel_size",
     "understand",
 ]

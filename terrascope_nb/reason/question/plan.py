@@ -150,6 +150,19 @@ def understand(question: str, choices: Any = None) -> Plan:
     )  # fmt: skip
 
 
+def stated_pixel_size(question: str) -> float | None:
+    """Pixel size in metres that a question states, whether it is understood or not; None for none, or for several.
+
+    Examples
+    --------
+    >>> stated_pixel_size("How far is it from here to there, at 10 m resolution?"), stated_pixel_size("How far?")
+    (10.0, None)
+    """
+    text = split_options(question)[0][:LONGEST]
+    sizes = {w.resolution for w in map(read, sentences(normalise(text))) if w.resolution is not None}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
 def _one_of(wordings: list[Wording], question: str) -> Wording:
     """The one sentence that asks, with the unit or the pixel size that another states."""
     asking = [w for w in wordings if w.text and not _ONLY_UNIT.fullmatch(w.text)]

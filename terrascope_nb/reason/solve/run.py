@@ -45,7 +45,7 @@ def solve(plan: Plan, scene: Scene, source: MaskSource) -> Iterator[Event]:
     InvalidInput
         For a task without a rule, or a change from a later to an earlier date.
     NoCRS
-        For metres or an area on a scene without a CRS.
+        For metres or an area on a scene without a CRS, when the question states no pixel size either.
     """
     run = _TASKS.get(plan.task)
     if run is None:
@@ -264,7 +264,7 @@ def _lost_and_gained(before: m.Region, after: m.Region, unit: str) -> str:
         share = change(before, after).value
         sign = "+" if change is m.net and share > 0 else ""  # a minus is written by `pretty`
         text = sign + pretty(share, "%") + (" of the clear pixels" if change is m.loss else "")
-        if before.grid.crs is not None:
+        if before.grid.has_metres:
             ground = pretty(change(before, after, "m²").value, "m²", unit if unit and unit != "%" else None)
             text += f" ({sign}{ground})"
         said.append(text)

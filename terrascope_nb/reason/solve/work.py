@@ -113,6 +113,7 @@ class Work:
                 image = seen_image(self.scene, moment) if found.image is None else found.image
                 domain = finding_domain(self.scene, image, found, label)
                 region = m.Region(label, found.mask, domain, image, self.scene.images[image].time)
+                region = region.stated(self.plan.resolution)
             self._found[key] = found, region
         return self._found[key]
 
@@ -207,7 +208,7 @@ class Work:
         text = f"{pretty(m.share(region).value, '%')} of the {what}{inside}{seen}"
         if self.plan.task == "area" and self.plan.unit == "px":
             return f"{text}, {region.count} pixels"
-        if domain.grid.crs is None:
+        if not domain.grid.has_metres:
             return text
         unit = self.plan.unit if self.plan.unit and to_base(1, self.plan.unit)[1] == "m²" else None
         return f"{text}, {pretty(m.area(region).value, 'm²', unit)}"
@@ -220,24 +221,27 @@ class Work:
             raise Abstain(f"there {be(region.label)} no {absent(region.label)}{small}")
 
     def need_metres(self, what: str, instead: str) -> None:
-        """Refuse metres without a CRS before anything is looked for.
+        """Refuse metres without a CRS and without a stated pixel size, before anything is looked for.
 
         Raises
         ------
         NoCRS
         """
         image = self.scene.images[self.moment().image]
-        if image.grid.crs is None:
+        if not image.grid.stated(self.plan.resolution).has_metres:
             raise NoCRS(
                 f"the question asks for {what}, and {image.grid!r} has no CRS, so its pixels have no size: "
-                "build the scene with "
-                f"crs= and transform=, or ask for {instead}"
+                "build the scene with crs= and transform=, state the pixel size in the question («… at 10 m "
+                f"resolution»), or ask for {instead}"
             )
 
     def preface(self) -> Iterator[Event]:
         """A sentence on a pixel size that the question states and the image does not have."""
         grid, stated = self.scene.images[self.moments[-1].image].grid, self.plan.resolution
-        if stated is None or grid.crs is None:
+        if stated is None:
+            return
+        if grid.crs is None:
+            yield Text(f"The image has no CRS; the pixel size of {stated:g} m is taken from the question. ")
             return
         size = float(grid.pixel_area().mean()) ** 0.5
         if abs(size - stated) > 0.01 * stated:

@@ -283,7 +283,7 @@ class FigureChecker(Finder):
         return self._number(s, t, one / other, f"{a.name} over {b.name}")
 
     def _sizes(self, a: Target, b: Target) -> tuple[float, float]:
-        if a.region.grid.crs is not None and a.region.domain is b.region.domain:
+        if a.region.grid.has_metres and a.region.domain is b.region.domain:
             return self.value("area", a), self.value("area", b)
         fact = self._compare(a, b)
         return float(fact.values[0] or 0), float(fact.values[1] or 0)

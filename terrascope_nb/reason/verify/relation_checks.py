@@ -111,7 +111,7 @@ class Checker(FigureChecker):
 
     def _check_nearer(self, s: Statement, t: list[Target]) -> Outcome:
         self._need(s, t, 3)
-        unit = "px" if t[0].region.grid.crs is None else "m"
+        unit = "m" if t[0].region.grid.has_metres else "px"
         one, two = self.value("distance", t[0], t[1], unit=unit), self.value("distance", t[0], t[2], unit=unit)
         way = "nearer" if one < two else "farther" if one > two else "same"
         said = str(s.said)
