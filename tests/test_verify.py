@@ -271,6 +271,26 @@ def test_a_region_called_by_another_name_is_said() -> None:
     assert [(c.kind, c.verdict) for c in found] == [("name", "disagrees"), ("share", "agrees")]
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("On 2023-06-01 water [SEG] is seen. On 2023-08-01 water [SEG] is seen.", []),
+        ("On 2023-08-01 water [SEG] is seen. By August 2023 water [SEG] is seen.", ["2023-08-01"]),
+        ("In June 2023 water [SEG] is seen. In July 2023 water [SEG] is seen.", ["2023-07"]),
+        ("Water [SEG] on 1 June 2023 and water [SEG] on 1 August 2023.", []),
+        ("Water [SEG] is seen. Compared with 2023-06-01, water [SEG] is less.", []),
+        ("Water [SEG] is seen. Since June 2023 the water [SEG] has shrunk.", []),
+        ("Water [SEG] of 2021 is seen. Water [SEG].", ["2021"]),
+    ],
+)
+def test_a_region_put_on_another_date_than_its_masks_is_said(text: str, wrong: list[str]) -> None:
+    found = [c for c in verify(text, (JUNE, AUGUST)) if c.kind == "date"]
+    assert [c.claimed for c in found] == wrong
+    assert all(c.verdict == "disagrees" and str(c.measured) in c.why for c in found)
+    undated = tuple(box("water", slice(0, 4), slice(0, 5), image=k) for k in range(2))
+    assert [c for c in verify(text, undated) if c.kind == "date"] == []
+
+
 def test_masks_without_a_label_take_the_words_of_the_text() -> None:
     nameless = Region("", WATER.mask, WATER.domain)
     assert verdicts("The lake [SEG] covers 10 %. The water touches nothing, it holds 0.4 ha.", (nameless,)) == [

@@ -40,6 +40,7 @@ class Claim:
         «share» «area» «pixels» «count» «distance» «gain» «loss» «net» «times» «difference» «clear share» «small
         parts» «exists» «location»
         «adjacent» «larger» «nearer» «ranking» «change» «name» (a region called by another name than its mask's)
+        «date» (a region put on another date than its mask's)
         «figure» (a number that no
         mask can be tied to) «choice» (an option's letter).
     labels : tuple of str
@@ -133,8 +134,8 @@ def verify(text: str, regions: Sequence[Region], answer: str = "", plan: Plan | 
 
 
 def _with_names(reading: Reading, checker: Checker) -> list[Statement]:
-    """The statements, and one more for each region called by another name than its mask's."""
-    return sorted((*reading.statements, *checker.misnamed()), key=lambda s: (s.start, s.end))
+    """The statements, and one more for each region called by another name, or put on another date, than its mask's."""
+    return sorted((*reading.statements, *checker.misnamed(), *checker.misdated()), key=lambda s: (s.start, s.end))
 
 
 def _claim(joined: str, s: Statement, o: Outcome, limit: int) -> Claim:

@@ -12,7 +12,7 @@ from terrascope_nb.reason.grammar import sentences
 from terrascope_nb.reason.verify.figures import Skipped, figures, flatten
 from terrascope_nb.reason.verify.relations import relations
 from terrascope_nb.reason.verify.sayings import Reader, Statement
-from terrascope_nb.reason.verify.skeleton import Ref, Sentence, is_label, labels_in, sentence
+from terrascope_nb.reason.verify.skeleton import Ref, Sentence, When, is_label, is_when, labels_in, sentence
 
 _LONGEST = 1500  # characters of a sentence; a longer one is read in pieces
 _SEG = re.compile(r"\[seg\]")
@@ -21,13 +21,14 @@ _SEG = re.compile(r"\[seg\]")
 @dataclass(frozen=True)
 class Reading:
     """What `read` finds: statements and the numbers that claim nothing, in the text's order; every ``[SEG]`` as a
-    `Ref`.
+    `Ref`; and in `dated` those whose sentence says a date, with the dates it says.
     """
 
     statements: tuple[Statement, ...]
     skipped: tuple[Skipped, ...]
     segs: tuple[Ref, ...]
     refs: tuple[Ref, ...] = ()
+    dated: tuple[tuple[Ref, tuple[When, ...]], ...] = ()
 
 
 def read(text: str, labels: Iterable[str] = ()) -> Reading:
@@ -63,16 +64,34 @@ def read(text: str, labels: Iterable[str] = ()) -> Reading:
     out: list[Statement] = []
     segs: list[Ref] = []
     everything: list[Ref] = []
+    dated: list[tuple[Ref, tuple[When, ...]]] = []
     before: list[Ref] = []  # what a pronoun may mean: the regions of the last sentence that named any
     for start, end in _pieces(flat):
         s = sentence(flat, start, end, named, found, skipped, marks)
         segs += [r for r in s.refs if r.seg is not None]
         everything += s.refs
+        dated += _dated(s)
         said, subjects = _statements(s, before)
         out += said
         if subjects:
             before = subjects
-    return Reading(tuple(sorted(out, key=lambda x: (x.start, x.end))), tuple(skipped), tuple(segs), tuple(everything))
+    said_of = tuple(sorted(out, key=lambda x: (x.start, x.end)))
+    return Reading(said_of, tuple(skipped), tuple(segs), tuple(everything), tuple(dated))
+
+
+_OTHER_SIDE = re.compile(
+    r"\b(?:than|since|compared (?:with|to)|relative to|against|from|after|before|between|until|till|and|or|to|through|"
+    r"unlike|versus|vs)\s+(?:(?:that|those) )?(?:on |in |at |by |of )?(?:the )?$"
+)
+
+
+def _dated(s: Sentence) -> list[tuple[Ref, tuple[When, ...]]]:
+    """Each ``[SEG]`` of a sentence with the dates it may be of; none where a date is the other side of something."""
+    days = [j for j, c in enumerate(s.skeleton) if is_when(c) and s.when(c)[0] == "date"]
+    if not days or any(_OTHER_SIDE.search(s.skeleton[max(0, j - 40) : j]) for j in days):
+        return []
+    whens = tuple(s.when(s.skeleton[j]) for j in days)
+    return [(ref, whens) for ref in s.refs if ref.seg is not None]
 
 
 def _statements(s: Sentence, before: list[Ref]) -> tuple[list[Statement], list[Ref]]:

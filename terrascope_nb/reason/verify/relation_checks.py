@@ -33,6 +33,12 @@ class Checker(FigureChecker):
             f"the text says {s.said}; its mask is named {label}",
         )
 
+    def _check_date(self, s: Statement, t: list[Target]) -> Outcome:
+        region = self.given[s.refs[0].seg]  # type: ignore[index]  (misdated makes it of a [SEG])
+        day = str(region.time)[:10]
+        why = f"the text says {s.said}; the mask of this [SEG] is of {day}"
+        return Outcome((region.label,), t[0].steps, s.said, day, "", None, "disagrees", why)
+
     def _check_exists(self, s: Statement, t: list[Target]) -> Outcome:
         self._need(s, t, 1)
         fact = self.fact("exists", t[0])

@@ -176,6 +176,17 @@ class Finder:
                 out.append(Statement("name", ref.start, ref.end, (ref,), said=ref.label))
         return out
 
+    def misdated(self) -> list[Statement]:
+        """A statement for each ``[SEG]`` that its sentence puts on another date than its mask's."""
+        return [
+            Statement("date", ref.start, ref.end, (ref,), said=_say_when(whens[0]))
+            for ref, whens in self.reading.dated
+            if ref.seg is not None
+            and ref.seg < len(self.given)
+            and self.given[ref.seg].time is not None
+            and not any(self._is_on(ref.seg, when) for when in whens)
+        ]
+
 
 def day_of(t: Target) -> str:
     """The date of a target, or its image's number."""
@@ -184,7 +195,7 @@ def day_of(t: Target) -> str:
 
 def _say_when(when: When) -> str:
     if when[0] == "date":
-        return "-".join("??" if x is None else f"{x:02d}" for x in when[1:])
+        return "-".join("??" if x is None else f"{x:02d}" for x in when[1:]).removesuffix("-??").removesuffix("-??")
     return f"image {when[1]}" if when[0] == "image" else f"the {when[0]} date"
 
 
