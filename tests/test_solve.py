@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
@@ -565,3 +566,89 @@ def test_an_abstention_ends_the_run_with_its_reason(known: Any) -> None:
     assert isinstance(events[-1], Answer)
     assert events[-1].finish == "abstained"
     assert events[-2] == Text(f"Wetland cannot be told: {events[-1].reason.removeprefix('wetland: ')}.")
+
+
+# ---- a pixel size that only the question knows ----------------------------------------------------------------------
+def bare_scene(dates: int = 1) -> tuple[ts.Scene, list[np.ndarray]]:
+    """Grassland, with water and wood in two corners; the water of a second date has shrunk."""
+    maps = [np.zeros((40, 50), np.uint8) for _ in range(dates)]
+    for k, numbers in enumerate(maps):
+        numbers[: 10 - 5 * k, :10], numbers[30:, 20:] = 1, 2
+    times = ["2023-06-15", "2023-09-13"][:dates]
+    bands = np.full((dates, 3, 40, 50), 100, np.uint8)
+    return ts.Scene.from_arrays(bands, bands=["red", "green", "blue"], times=times, units="rgb8"), maps
+
+
+BARE_LEGEND = {0: "grassland", 1: "water", 2: "tree cover"}
+FAR = float(np.hypot(30 - 9, 20 - 9))
+
+
+@pytest.mark.parametrize(
+    ("question", "value", "unit"),
+    [
+        ("What is the area of water at 10 m resolution?", 1.0, "ha"),
+        ("What is the area of water in m², given that each pixel is 0.5 m x 0.5 m?", 25.0, "m²"),
+        ("What is the area of water in pixels? The resolution is 10 m.", 100.0, "px"),
+        ("How far is the water from the forest, at a spatial resolution of 10 m?", 10 * FAR, "m"),
+        ("How far is the water from the forest in pixels, at a spatial resolution of 10 m?", FAR, "px"),
+        ("How far is the water from the grass (pixel size 30 m)?", 0.0, "m"),
+        ("What share of the scene is water at 10 m resolution?", 5.0, "%"),
+    ],
+)
+def test_without_a_crs_a_stated_pixel_size_gives_metres(question: str, value: float, unit: str) -> None:
+    scene, maps = bare_scene()
+    trace = told(scene, question, ReferenceReasoner(maps, BARE_LEGEND))
+    assert (trace.answer.value, trace.answer.unit) == (pytest.approx(value), unit)
+    assert "taken from the question" in trace.text and trace.claims
+    assert scene.grid.pixel_size is None and all(s.mask.rio.crs is None for s in trace.steps)
+
+
+def test_without_a_crs_a_stated_pixel_size_gives_changes_and_options() -> None:
+    scene, maps = bare_scene(2)
+    reasoner = ReferenceReasoner(maps, BARE_LEGEND)
+    trace = told(scene, "How many hectares of water were lost between the two dates, at 10 m resolution?", reasoner)
+    assert (trace.answer.value, trace.answer.unit) == (pytest.approx(0.5), "ha")
+    question = "What is the area of forest in the last image, at 10 m resolution? A. 1.2 ha B. 3 ha C. 5 ha D. 8 ha"
+    assert told(scene, question, reasoner).answer.choice == "B"
+
+
+def test_a_wrong_area_disagrees_where_the_question_states_the_pixel_size() -> None:
+    scene, maps = bare_scene()
+    water = maps[0] == 1
+
+    def claims(question: str) -> dict[str, str]:
+        events = [Text("Water [SEG]"), Mask(water, None, "water"), Text(" covers 2 ha."), Answer("2 ha")]
+        return {c.text: c.verdict for c in ts.Trace.from_events(events, scene, question).claims}
+
+    assert set(claims("What is the area of water?").values()) == {"not checkable"}
+    assert set(claims("What is the area of water at 10 m resolution?").values()) == {"disagrees"}
+    assert set(claims("Whatever this may ask of water, at 10 m resolution?").values()) == {"disagrees"}
+    root2 = "What is the area of water, given that each pixel is 14.14 m x 14.14 m?"
+    assert set(claims(root2).values()) == {"agrees"}
+
+
+def test_with_a_crs_the_grids_own_pixel_size_counts() -> None:
+    numbers = bare_scene()[1][0]
+    scene = ts.Scene.from_arrays(
+        np.full((3, 40, 50), 0.1, np.float32), bands=["red", "green", "blue"], crs=32633,
+        transform=Affine(10, 0, 5e5, 0, -10, 5.1e6), units="reflectance",
+    )  # fmt: skip
+    trace = told(scene, "What is the area of water at 30 m resolution?", ReferenceReasoner(numbers, BARE_LEGEND))
+    assert trace.answer.value == pytest.approx(1.0) and "pixel size of 10 m, which counts here" in trace.text
+
+
+def test_a_grid_says_when_its_pixel_size_is_only_stated() -> None:
+    bare = Grid(Affine.identity(), (4, 6))
+    known = Grid(Affine(10, 0, 5e5, 0, -10, 5e6), (4, 6), 32633)
+    stated = bare.stated(10)
+    assert stated != bare and stated == Grid(Affine.identity(), (4, 6), None, 10) and bare.stated(None) is bare
+    assert known.stated(30) is known and stated.window(slice(0, 2), slice(0, 2)).pixel_size == 10
+    assert stated.spacing() == (10, 10) and stated.pixel_area().tolist() == [[100.0]] and "as stated" in repr(stated)
+    assert pickle.loads(pickle.dumps(stated)) == stated
+    with pytest.raises(NoCRS):
+        stated.lonlat(0, 0)
+    with pytest.raises(InvalidInput, match="knows its own"):
+        Grid(known.transform, known.shape, known.crs, 10)
+    for wrong in (0, -3, float("nan"), float("inf"), "10"):
+        with pytest.raises(InvalidInput, match="above 0"):
+            bare.stated(wrong)

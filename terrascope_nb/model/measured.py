@@ -31,7 +31,7 @@ def measured_text(region: Region, previous: Region | None = None) -> str:
     if part is None:
         return " (nothing clear to measure)"
     parts.append(pretty(float(part), "%"))
-    if region.grid.crs is not None:
+    if region.grid.has_metres:
         parts.append(pretty(float(area(region).value), "m²"))
     if previous is not None and previous.image == region.image and region.count and previous.count:
         try:

@@ -97,11 +97,19 @@ class Labelled:
         return self.maps[date if len(self.maps) > 1 else 0]
 
     def truth(self, label: str, date: int = 0) -> np.ndarray:
-        """(H, W) bool: where a class, or a union such as «vegetation», is on a date."""
-        wanted = set(leaves(canonical(label)))
-        if canonical(label) == "building":
-            wanted = {"building", "destroyed building"}
-        return np.isin(self.map_of(date), [number for number, name in self.legend.items() if name in wanted])
+        """(H, W) bool: where a class is on a date.
+
+        A name that the legend has itself («vegetation» on a coarse map) means its own numbers, else those of its parts.
+        A destroyed building is one of the buildings.
+        """
+        name = canonical(label)
+        if name == "building":
+            wanted = [k for k, v in self.legend.items() if v in ("building", "destroyed building")]
+        else:
+            parts = set(leaves(name))
+            own = [k for k, v in self.legend.items() if v == name]
+            wanted = own or [k for k, v in self.legend.items() if parts and set(leaves(v)) <= parts]
+        return np.isin(self.map_of(date), wanted)
 
     def mapped(self, date: int = 0) -> np.ndarray:
         """(H, W) bool: where the map of a date says anything."""

@@ -8,7 +8,7 @@ measuring while a model writes, training data and benchmark truth. The rules tha
 - An area is the sum of true pixel areas (`Grid.pixel_area`); pixels alone are never called an area.
 - Parts are 8-connected; those below `min_pixels` are not counted, and the note says so.
 - A distance is the smallest one from pixel centre to pixel centre; masks that touch are 0 m apart.
-- Without a CRS, areas and distances are pixels × the pixel size that is stated (`Grid.pixel_size`), and the note says so.
+- Without a CRS, areas and distances are pixels × the pixel size stated (`Grid.pixel_size`), and the note says so.
 - What cannot be given has ``value=None`` and a note that says why; what cannot be *meant* (two grids, metres without
   a CRS or a stated pixel size) raises.
 """
