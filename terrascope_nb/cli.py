@@ -1,4 +1,4 @@
-"""The command line: ``terrascope-nb ask | search | convert | samples | reasoners | forms | demo | versions``.
+"""The command line: ``terrascope-nb ask | search | convert | cot | bench | samples | reasoners | forms | …``.
 
 Thin over the library: each command is one public call.
 """
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from terrascope_nb.bench import commands as benchmark
+from terrascope_nb.cot import commands as data
 from terrascope_nb.errors import InvalidInput, QuestionNotUnderstood, TerrascopeError
 
 _EXAMPLES = """\
@@ -67,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_ask(commands)
     _add_search(commands)
     _add_convert(commands)
+    data.add_to(commands)
+    benchmark.add_to(commands)
     for name, run, text in (
         ("samples", _samples, "list the bundled samples"),
         ("reasoners", _reasoners, "list the reasoners at hand"),
