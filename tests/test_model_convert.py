@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,15 @@ from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.processor import Processor
 from terrascope_nb.model.shards import Planned, sha256, write_shards
 from terrascope_nb.testing import golden as command
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks as small as these are no faster on several, and much slower where others work beside them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

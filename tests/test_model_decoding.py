@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +42,15 @@ from terrascope_nb.model.written import written_image
 PUBLISHED = Rules(compat=True, region_rule="published", max_tokens=40)
 OURS = Rules(max_tokens=40, loop=False, region_rule="published")  # a random model's specks fill no token by half
 PAPER = replace(OURS, region_rule="paper")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks as small as these are no faster on several, and much slower where others work beside them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +300,8 @@ def test_a_batch_is_one_by_one(tiny) -> None:
         request(tiny, OURS, (), 6, question="Is there any water to be seen here?"),
         request(tiny, OURS, (0, 20), 38, pictures=(picture(1, (20, 90)),)),
         request(tiny, OURS, (4, 5), 37, pictures=(picture(2), picture(3))),
+        request(tiny, OURS, (2, 20), 39, measure=lambda region: f" ({region.number + 1} %)"),
+        request(tiny, replace(OURS, fusion="concat"), (6,), 35, pictures=(picture(4),) * 2, targets=(Target(0, 1),)),
     ]
     together: dict[int, list[Step]] = {k: [] for k in range(len(several))}
     order = []
@@ -298,7 +310,7 @@ def test_a_batch_is_one_by_one(tiny) -> None:
         order.append(k)
     for k, one in enumerate(several):
         close(together[k], run(tiny, one))
-    assert order[:4] == [0, 1, 2, 3], "each goes on in turn"
+    assert order[:6] == [0, 1, 2, 3, 4, 5], "each goes on in turn"
 
 
 def test_questions_about_one_scene_share_its_prefix(tiny) -> None:

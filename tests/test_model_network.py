@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,15 @@ from terrascope_nb.model.network import TerraScopeModel, mask_losses
 from terrascope_nb.model.processor import Processor
 from terrascope_nb.model.samples import IGNORED, Sample, collate
 from terrascope_nb.model.tiny import tiny_config, tiny_model
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks as small as these are no faster on several, and much slower where others work beside them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -336,6 +346,15 @@ def test_checkpointed_gradients_are_the_same(tiny) -> None:
         torch.testing.assert_close(grads[1][name], grad, msg=name)
 
 
+def test_an_adapters_copy_of_the_segmenter_is_what_learns() -> None:
+    peft = pytest.importorskip("peft")
+    model, processor = tiny_model(2)
+    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["sam"]))
+    wrapped(**collate(processor, [sample()])).loss.backward()
+    grads = {n: p.grad for n, p in wrapped.named_parameters() if "sam.modules_to_save" in n and p.grad is not None}
+    assert any("mask_decoder" in n and float(g.abs().sum()) > 0 for n, g in grads.items())
+
+
 @pytest.mark.parametrize("autocast", [False, True])
 def test_half_precision_learns_too(autocast: bool) -> None:
     model, processor = tiny_model(1)
@@ -368,7 +387,7 @@ def test_the_trainer_of_transformers_and_lora_take_it(tiny, tmp_path: Path) -> N
         save_strategy="no", logging_strategy="no", disable_tqdm=True, prediction_loss_only=True,
     )  # fmt: skip
     data = [sample(), sample("<think> none </think><answer> B </answer>", 0), sample()]
-    trainer = Trainer(wrapped, options, lambda s: collate(processor, s), data, data)
+    trainer = Trainer(wrapped, options, lambda s: {**collate(processor, s), "keep_logits": False}, data, data)
     before = {n: p.detach().clone() for n, p in wrapped.named_parameters()}
     trainer.train()
     assert np.isfinite(trainer.evaluate()["eval_loss"])

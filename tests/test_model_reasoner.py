@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from terrascope_nb.model.processor import Processor
 from terrascope_nb.model.reasoner import TerraScopeReasoner, show
 from terrascope_nb.model.tiny import tiny_model
 from terrascope_nb.reason.events import SEG, Answer, Mask, Progress, Text
-from terrascope_nb.reason.reasoner import ask, ask_many
+from terrascope_nb.reason.reasoner import ask, ask_many, open_reasoner
 from terrascope_nb.reason.trace import Trace
 from terrascope_nb.scene.scene import Scene
 
@@ -31,17 +33,21 @@ def lessons() -> list[Lesson]:
     return draw_lessons(np.random.default_rng(0))
 
 
-@pytest.fixture(scope="module")
-def learnt(lessons: list[Lesson]) -> tuple[TerraScopeModel, Processor]:
-    """A tiny model that was random and has learnt the lessons, on one thread."""
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks as small as these are no faster on several, and much slower where others work beside them."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
-        model, processor = tiny_model(0)
-        learn(model, processor, [lesson.sample() for lesson in lessons])
-        return model, processor
-    finally:
-        torch.set_num_threads(threads)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def learnt(lessons: list[Lesson], one_thread: None) -> tuple[TerraScopeModel, Processor]:
+    """A tiny model that was random and has learnt the lessons."""
+    model, processor = tiny_model(0)
+    learn(model, processor, [lesson.sample() for lesson in lessons])
+    return model, processor
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +145,15 @@ def test_sar_beside_the_optical_image(lessons, reasoner) -> None:
         assert trace.answer.finish in ("stop", "limit", "loop")
 
 
+@pytest.mark.parametrize(("fusion", "share"), [("optical", 0.0), ("sar", 1.0), ("concat", 0.5)])
+def test_the_trace_says_which_share_came_from_sar(lessons, learnt, fusion: str, share: float) -> None:
+    lesson = lessons[7]
+    told = open_reasoner("terrascope", model=learnt[0], processor=learnt[1], fusion=fusion, max_tokens=30)
+    trace = ask(lesson.scene, lesson.question, list(lesson.choices), told)
+    assert trace.steps[0].sar_share == share
+    assert trace.provenance["options"]["fusion"] == fusion
+
+
 # ---- events ----------------------------------------------------------------------------------------------------
 def test_events_come_a_token_at_a_time(lessons, learnt, reasoner) -> None:
     lesson = lessons[0]
@@ -230,6 +245,25 @@ def test_a_model_learns_to_read_measured_figures(lessons) -> None:
     learnt = processor.decode(batch["input_ids"][0][batch["labels"][0] != IGNORED])
     assert " ha)" in whole and "from the region before)" in whole and "ha" not in learnt.replace("that", "")
     assert learnt == f"{lessons[4].response}<|im_end|>"
+
+
+def test_trained_with_figures_it_writes_its_text_around_those_measured(lessons, learnt) -> None:
+    """Figures of the true masks stood in what it was trained on; those of the drawn ones stand in what it writes."""
+    model, processor = deepcopy(learnt[0]), learnt[1]
+    asked = [lessons[k] for k in (0, 4)]
+    learn(model, processor, [a.sample(measured=True) for a in asked], steps=40, rate=5e-4)
+    model.config.measured_in_loop = True
+    told = TerraScopeReasoner(model, processor)
+    for lesson in asked:
+        trace = ask(lesson.scene, lesson.question, list(lesson.choices), told)
+        written = trace.text
+        assert len(trace.measured_spans) == len(trace.steps) == len(lesson.masks)
+        for (a, b), step in reversed(list(zip(trace.measured_spans, trace.steps, strict=True))):
+            assert f"({step.measured.share:.1f} %, " in trace.text[a:b]
+            written = written[:a] + written[b:]
+        assert (written, trace.answer.text, trace.answer.finish) == (lesson.thinking, lesson.answer, "stop")
+        assert min(iou(s.mask.values, m) for s, m in zip(trace.steps, lesson.masks, strict=True)) >= 0.9
+    assert "from the region before" in trace.text
 
 
 # ---- a model that writes what it is told -----------------------------------------------------------------------

@@ -34,6 +34,7 @@ PATTERNS = (
     "*.jinja",
     "tokenizer.model",
     "LICENSE*",
+    "LICENCE*",
     "README.md",
 )
 #: Settings of a published configuration that the network has built in: pixel shuffle, and the layer that is read.

@@ -122,9 +122,7 @@ class _Reader:
         self._model = model
         text = model.config.vlm_config.text_config
         longest = max((_most(r) for r in requests), default=0) if kind == "static" else 0
-        self.cache: Any = (
-            StaticCache(config=text, max_cache_len=longest) if kind == "static" else growing_cache(text)
-        )
+        self.cache: Any = StaticCache(config=text, max_cache_len=longest) if kind == "static" else growing_cache(text)
         self._static = kind == "static"
         if self._static and len(requests) > 1:
             raise InvalidInput("a static cache takes one request; several at once need cache='dynamic'")

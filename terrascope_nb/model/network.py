@@ -85,7 +85,10 @@ class Partner:
 class TerraScopeModel(PreTrainedModel):
     """InternVL, a two-layer bridge and SAM 2, all of them transformers' own modules.
 
-    `save_pretrained` and `from_pretrained` are those of transformers: safetensors, in shards.
+    `save_pretrained` and `from_pretrained` are those of transformers: safetensors, in shards. So are training with its
+    Trainer and adapters by peft. Gradient checkpointing must not be re-entrant (``use_reentrant=False``, the default):
+    the other kind loses the gradients of the masks. In a batch without masks bridge and decoder have no gradient, which
+    several processes must be told (``find_unused_parameters``).
 
     Examples
     --------
@@ -110,7 +113,7 @@ class TerraScopeModel(PreTrainedModel):
         self.bridge = nn.Sequential(
             nn.Linear(config.width, config.width), nn.ReLU(), nn.Linear(config.width, config.prompt_width)
         )
-        self.segmenter = Segmenter(self.sam)
+        self._segmenter = Segmenter(self.sam)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -122,6 +125,12 @@ class TerraScopeModel(PreTrainedModel):
             super()._init_weights(module)
 
     # ---- parts ------------------------------------------------------------------------------------------------
+    @property
+    def segmenter(self) -> Segmenter:
+        """What drives `sam`, whichever module stands there: adapters put copies of their own in its place."""
+        self._segmenter.sam = self.sam
+        return self._segmenter
+
     @property
     def language(self) -> Qwen2Model:
         """The language model without its head."""

@@ -177,7 +177,7 @@ class TerraScopeReasoner:
     def _needed(self) -> int:
         """Bytes that a request takes at its largest, weights included."""
         kind = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(self._model.dtype, "fp32")
-        return estimate(self._model.config, kind).total
+        return estimate(self._model.config, kind, self.options["quantize"]).total
 
     def _together(self, asked: Mapping[int, tuple[Scene, str, Any]]) -> Iterator[tuple[int, Event]]:
         made: list[Request] = []
