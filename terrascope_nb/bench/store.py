@@ -28,7 +28,7 @@ from terrascope_nb.cot.atomic import to_json, whole, write_whole
 from terrascope_nb.cot.record import MaskRef
 from terrascope_nb.errors import InvalidInput, NotFound, ReadFailed, TerrascopeError
 from terrascope_nb.reason.answers import Choices
-from terrascope_nb.reason.export.store import _aoi_in, _aoi_out, _image_facts, _image_in, _pack
+from terrascope_nb.reason.export.store import aoi_in, aoi_out, image_facts, image_in, pack_bits
 from terrascope_nb.scene.labelled import Labelled
 from terrascope_nb.scene.scene import Scene
 
@@ -56,15 +56,15 @@ def write_labelled(labelled: Labelled, path: Path, level: int = 1) -> str:
         for name, values in image.arrays().items():
             arrays[f"{k}/bands/{name}"] = values
         if image.cloud is not None:
-            arrays[f"{k}/cloud"] = _pack(image.cloud)
+            arrays[f"{k}/cloud"] = pack_bits(image.cloud)
     for k, labels in enumerate(labelled.maps):
         arrays[f"maps/{k}"] = labels
     facts = {
         "format": FORMAT,
         "scene": {
-            "name": scene.name, "notes": list(scene.notes), "aoi": _aoi_out(scene.aoi),
+            "name": scene.name, "notes": list(scene.notes), "aoi": aoi_out(scene.aoi),
             "images": [
-                {**_image_facts(i), "units": i.units, "bands": list(i.arrays()), "cloud": i.cloud is not None}
+                {**image_facts(i), "units": i.units, "bands": list(i.arrays()), "cloud": i.cloud is not None}
                 for i in scene.images
             ],
         },
@@ -113,8 +113,8 @@ def read_labelled(path: Path, sha256: str | None = None) -> Labelled:
             if facts.get("format") != FORMAT:
                 raise InvalidInput(f"it has format {facts.get('format')!r}, this version reads {FORMAT}")
             told, labels = facts["scene"], facts["labels"]
-            images = tuple(_image_in(i, k, arrays) for k, i in enumerate(told["images"]))
-            scene = Scene(images, _aoi_in(told["aoi"]), told["name"], tuple(told["notes"]))
+            images = tuple(image_in(i, k, arrays) for k, i in enumerate(told["images"]))
+            scene = Scene(images, aoi_in(told["aoi"]), told["name"], tuple(told["notes"]))
             maps = tuple(arrays[f"maps/{k}"] for k in range(labels["maps"]))
     except _DAMAGE as e:
         raise ReadFailed(f"{path} is damaged ({type(e).__name__}: {e})") from e

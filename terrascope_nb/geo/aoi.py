@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,7 @@ class AOI:
             return self
         w, s, e, n = self.geometry.bounds
         dense = shapely.segmentize(self.geometry, max(e - w, n - s) / 32)
-        move = Transformer.from_crs(self.crs, crs, always_xy=True).transform
+        move = transformer(self.crs, crs).transform
 
         def reproject(xy: Any) -> Any:
             x, y = move(xy[:, 0], xy[:, 1])
@@ -205,6 +206,19 @@ def _crs(value: Any) -> CRS:
         raise InvalidInput(
             f"unknown CRS {value!r}: give an EPSG code such as 4326 or 'EPSG:32633', WKT or a pyproj CRS"
         ) from err
+
+
+_transformers = threading.local()
+
+
+def transformer(source: CRS, target: CRS) -> Transformer:
+    """The transformation between two CRSs, x before y; built once in each thread, for that takes milliseconds."""
+    kept: dict[tuple[CRS, CRS], Transformer] = _transformers.__dict__.setdefault("kept", {})
+    if (source, target) not in kept:
+        if len(kept) >= 256:
+            kept.clear()
+        kept[source, target] = Transformer.from_crs(source, target, always_xy=True)
+    return kept[source, target]
 
 
 def _short(crs: CRS | None) -> str:

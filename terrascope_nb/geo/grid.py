@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
-from pyproj import CRS, Geod, Transformer
+from pyproj import CRS, Geod
 
 from terrascope_nb.errors import InvalidInput, NoCRS
-from terrascope_nb.geo.aoi import AOI, LONLAT, _crs, _short
+from terrascope_nb.geo.aoi import AOI, LONLAT, _crs, _short, transformer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -163,7 +163,7 @@ class Grid:
         x, y = self.xy(rows, cols)
         if self.crs == LONLAT:
             return x, y
-        lon, lat = Transformer.from_crs(self.crs, LONLAT, always_xy=True).transform(x, y)
+        lon, lat = transformer(self.crs, LONLAT).transform(x, y)
         return np.asarray(lon), np.asarray(lat)
 
     def coords(self) -> dict[str, np.ndarray]:

@@ -109,7 +109,7 @@ def load(folder: str | Path) -> Trace:
         frames = tuple(_frame_in(f, k, arrays) for k, f in enumerate(c["frames"]))
         steps = tuple(_step_in(s, k, arrays, frames) for k, s in enumerate(c["steps"]))
         return Trace(
-            c["question"], c["text"], steps, Answer(**c["answer"]), frames, Choices.of(c["choices"]), _aoi_in(c["aoi"]),
+            c["question"], c["text"], steps, Answer(**c["answer"]), frames, Choices.of(c["choices"]), aoi_in(c["aoi"]),
             c["reasoner"], c["provenance"], tuple(c["problems"]), tuple((a, b) for a, b in c["measured_spans"]),
         )  # fmt: skip
 
@@ -127,8 +127,8 @@ def load_saved_scene(folder: str | Path) -> Scene:
     from terrascope_nb.scene.scene import Scene
 
     with _opened(folder, BANDS) as (c, arrays):
-        images = tuple(_image_in(i, k, arrays) for k, i in enumerate(c["scene"]["images"]))
-        return Scene(images, _aoi_in(c["scene"]["aoi"]), c["scene"]["name"], tuple(c["scene"]["notes"]))
+        images = tuple(image_in(i, k, arrays) for k, i in enumerate(c["scene"]["images"]))
+        return Scene(images, aoi_in(c["scene"]["aoi"]), c["scene"]["name"], tuple(c["scene"]["notes"]))
 
 
 # ---- files ------------------------------------------------------------------------------------------------------
@@ -169,7 +169,8 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _pack(mask: np.ndarray) -> np.ndarray:
+def pack_bits(mask: np.ndarray) -> np.ndarray:
+    """Eight pixels of a mask a byte, row by row."""
     return np.packbits(mask, axis=1)
 
 
@@ -192,7 +193,7 @@ def _trace_out(trace: Trace, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         "provenance": scrubbed(trace.provenance),
         "problems": [hide(p) for p in trace.problems],
         "measured_spans": [list(s) for s in trace.measured_spans],
-        "aoi": _aoi_out(trace.aoi),
+        "aoi": aoi_out(trace.aoi),
         "frames": [_frame_out(f, k, arrays) for k, f in enumerate(trace.frames)],
         "steps": [_step_out(s, k, arrays) for k, s in enumerate(trace.steps)],
     }
@@ -200,11 +201,11 @@ def _trace_out(trace: Trace, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 
 def _frame_out(f: Frame, k: int, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     for name in ("inside", "valid", "clear"):
-        arrays[f"frames/{k}/{name}"] = _pack(getattr(f, name))
+        arrays[f"frames/{k}/{name}"] = pack_bits(getattr(f, name))
     arrays[f"frames/{k}/view"] = f.view.pixels
-    arrays[f"frames/{k}/view_valid"] = _pack(f.view.valid)
+    arrays[f"frames/{k}/view_valid"] = pack_bits(f.view.valid)
     view = {"name": f.view.name, "stretch": f.view.stretch, "channels": list(f.view.channels)}
-    return {**_image_facts(f), "view": view}
+    return {**image_facts(f), "view": view}
 
 
 def _frame_in(c: dict[str, Any], k: int, arrays: Mapping[str, np.ndarray]) -> Frame:
@@ -229,7 +230,7 @@ def _frame_in(c: dict[str, Any], k: int, arrays: Mapping[str, np.ndarray]) -> Fr
 
 
 def _step_out(s: Step, k: int, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    arrays[f"steps/{k}/mask"] = _pack(s.mask.values)
+    arrays[f"steps/{k}/mask"] = pack_bits(s.mask.values)
     if s.probability is not None:
         arrays[f"steps/{k}/probability"] = s.probability.values
     return {
@@ -267,19 +268,20 @@ def _scene_out(scene: Scene, trace: Trace, arrays: dict[str, np.ndarray]) -> dic
         for name, band in image.arrays().items():
             arrays[f"{k}/bands/{name}"] = band
         if image.cloud is not None:
-            arrays[f"{k}/cloud"] = _pack(image.cloud)
+            arrays[f"{k}/cloud"] = pack_bits(image.cloud)
     return {
         "name": scrub_in_place(scene.name),
         "notes": scrubbed(scene.notes),
-        "aoi": _aoi_out(scene.aoi),
+        "aoi": aoi_out(scene.aoi),
         "images": [
-            {**_image_facts(i), "units": i.units, "bands": list(i.arrays()), "cloud": i.cloud is not None}
+            {**image_facts(i), "units": i.units, "bands": list(i.arrays()), "cloud": i.cloud is not None}
             for i in scene.images
         ],
     }
 
 
-def _image_in(c: dict[str, Any], k: int, arrays: Mapping[str, np.ndarray]) -> Image:
+def image_in(c: dict[str, Any], k: int, arrays: Mapping[str, np.ndarray]) -> Image:
+    """The k-th image of a scene from its facts and the arrays kept beside them."""
     from terrascope_nb.scene.images import bands_dataset
     from terrascope_nb.scene.scene import Image
 
@@ -292,7 +294,8 @@ def _image_in(c: dict[str, Any], k: int, arrays: Mapping[str, np.ndarray]) -> Im
     )  # fmt: skip
 
 
-def _image_facts(image: Frame | Image) -> dict[str, Any]:
+def image_facts(image: Frame | Image) -> dict[str, Any]:
+    """What of an image fits JSON: grid, time, sensor, sources, notes."""
     return {
         "modality": image.modality,
         "transform": list(image.grid.transform)[:6],
@@ -321,11 +324,13 @@ def _crs(wkt: str) -> CRS:
     return CRS.from_epsg(code) if code and CRS.from_epsg(code) == crs else crs
 
 
-def _aoi_out(aoi: AOI | None) -> dict[str, Any] | None:
+def aoi_out(aoi: AOI | None) -> dict[str, Any] | None:
+    """An AOI as JSON."""
     if aoi is None:
         return None
     return {"wkb": shapely.to_wkb(aoi.geometry, hex=True), "crs": aoi.crs.to_wkt(), "name": scrub_in_place(aoi.name)}
 
 
-def _aoi_in(c: dict[str, Any] | None) -> AOI | None:
+def aoi_in(c: dict[str, Any] | None) -> AOI | None:
+    """An AOI that `aoi_out` wrote."""
     return None if c is None else AOI(shapely.from_wkb(c["wkb"]), _crs(c["crs"]), c["name"])
