@@ -106,6 +106,8 @@ class Audit:
         ]
         return "\n".join(lines)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         from terrascope_nb._html import tag
 
