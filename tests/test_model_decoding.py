@@ -550,3 +550,20 @@ def test_training_computes_what_decoding_computed(sizes, targets, change: dict, 
         np.testing.assert_allclose(mine.sigmoid().numpy(), region.probability, atol=1e-4)
     if one.rules.fusion == "adaptive" and targets[0].sar is not None:
         assert 0 < sum(r.sar_share for r in drawn) < 3, "a case where both sensors are taken"
+
+
+def test_a_placeholder_for_pictures_is_never_written(
+    tiny: tuple[TerraScopeModel, Processor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, processor = tiny
+    image, predict = processor.ids["image"], model.predict
+
+    def eager(hidden: torch.Tensor) -> torch.Tensor:
+        logits = predict(hidden).clone()
+        logits[..., image] += 1e4
+        return logits
+
+    monkeypatch.setattr(model, "predict", eager)
+    steps = run(tiny, request(tiny, seg_at=(), end_at=12, suppress=()))
+    assert [s for s in steps if isinstance(s, Token)]
+    assert image not in [s.id for s in steps if isinstance(s, Token)]

@@ -217,7 +217,8 @@ def run(model: TerraScopeModel, processor: Processor, request: Request) -> Gener
     """Decode one request, asking for what must be read."""
     rules, forced, ids = request.rules, request.forced, processor.ids
     rng = np.random.default_rng(request.seed)
-    picker = Picker(rules.temperature, rules.top_p, rng, forced.suppressed)
+    # A placeholder stands for pictures, which only the prompt has: written by the model it would mean nothing.
+    picker = Picker(rules.temperature, rules.top_p, rng, (*forced.suppressed, ids["image"]))
     stops = {ids["end"]} | (
         {s for s in STALE_STOPS if s < model.config.vlm_config.text_config.vocab_size} if rules.compat else set()
     )
