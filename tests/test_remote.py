@@ -26,6 +26,8 @@ import terrascope_nb as ts
 from terrascope_nb.cot import ImageRef, MaskRef, Record
 from terrascope_nb.cot.compose import compose
 from terrascope_nb.cot.judging import REASONS, judge
+from terrascope_nb.cot.published import read_json
+from terrascope_nb.cot.published import write_json as write_jsonl
 from terrascope_nb.cot.record import ground_of
 from terrascope_nb.cot.rewrite import CAPPED, Cache, Rewriter, facts_of, write_prompt
 from terrascope_nb.errors import InvalidInput, NotFound, ReadFailed, TerrascopeError
@@ -708,3 +710,28 @@ def test_an_endpoint_that_is_down_ends_the_rewriting(server: ChatServer, record:
     server.plan = [Status(500)]
     with pytest.raises(ReadFailed, match="HTTP 500"):
         list(Rewriter(client(server)).rewrite_all([record] * 5, workers=2))
+
+
+def test_the_command_words_what_is_composed_and_pays_once(
+    server: ChatServer, record: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from terrascope_nb.cli import main
+
+    plain = replace(record, id="r0", kind="l1")
+    lied = replace(record, id="r2", question="Which of water and cropland is the larger one?")
+    write_jsonl([plain, record, lied], tmp_path / "in.jsonl")
+    out = tmp_path / "out.jsonl"
+    command = ["cot", "rewrite", str(tmp_path / "in.jsonl"), "--url", server.url, "--model", "tiny", "--out", str(out),
+               "--key-env", "CHAT_KEY", "--workers", "1"]  # fmt: skip
+    server.plan = [Says([GOOD]), Says([GOOD.replace("10.0 %", "17.1 %")])]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "accepted 1, wrong claim 1" in said and KEY not in said
+    first, second, third = read_json(out)
+    assert (first, third) == (plain, lied)
+    assert second.reasoning.startswith("On 2023-06-15 the water [SEG]")
+    asked = len(server.asked)
+    assert main([*command, "--overwrite"]) == 0  # every answer is kept: nobody is asked
+    assert len(server.asked) == asked
+    assert main(command) == 2 and "overwrite" in capsys.readouterr().err
+    assert main([*command[:-1], "1", "--kinds", "l9"]) == 2 and "l2-spatial" in capsys.readouterr().err

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  terrascope-nb bench make --source synthetic --set n=60 --source synthetic --set n=40 --set kind=damage -n 600 --out suite
+  terrascope-nb bench make --source synthetic --set n=60 --source xbd --set folder=/data/xbd -n 600 --out suite
   terrascope-nb bench run suite --reasoner spectral --out runs/spectral
   terrascope-nb bench run suite --reasoner spectral --option sensor=optical --out runs/optical
   terrascope-nb bench run suite --reasoner spectral --blank sar --out runs/blanked

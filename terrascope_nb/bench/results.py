@@ -211,8 +211,10 @@ class Results:
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from terrascope_nb.bench.metrics import summarise
+        from terrascope_nb.bench.metrics import counted, summarise
 
+        if not counted(self):  # nothing to score
+            return {"text/plain": repr(self)}
         bundle = summarise(self)._repr_mimebundle_()
         return {**bundle, "text/plain": f"{self!r}\n{bundle['text/plain']}"}
 

@@ -1,4 +1,4 @@
-"""``terrascope-nb cot build`` and ``terrascope-nb cot check``: thin over `build` and `check_files`."""
+"""``terrascope-nb cot build | check | rewrite | sources``: thin over `build`, `check_files` and `Rewriter`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ examples:
   terrascope-nb cot build --source bigearthnet --set folder=/data/BigEarthNet-v2 --out train -n 100000 --workers 16
   terrascope-nb cot build --source xbd --set folder=/data/xbd --source synthetic --set kind=damage --out damage -n 2000
   terrascope-nb cot check made
+  terrascope-nb cot rewrite made --url http://localhost:8000/v1 --model any --out made.jsonl
 
 --set belongs to the --source before it; `terrascope-nb cot sources` lists sources and what can be set. A build that was
 stopped goes on from its last shard when it is started again. Exit code: 0 done, and for check: every record is valid;
@@ -36,7 +37,32 @@ def add_to(subparsers: Any) -> None:
     check.add_argument("path", metavar="DIR|FILE", help="folder of a build; .parquet, .json or .jsonl file")
     check.add_argument("--no-images", action="store_true", help="do not look at the pictures")
     check.set_defaults(run=_check)
+    _add_rewrite(commands)
     commands.add_parser("sources", help="list the sources and their options").set_defaults(run=_sources)
+
+
+def _add_rewrite(commands: Any) -> None:
+    rewrite = commands.add_parser(
+        "rewrite", help="have a language model word the composed questions anew; wrong words are refused",
+        description="Each record whose new wording has every figure and relation of its masks gets it, the others keep "
+        "theirs. What was paid for is kept in --cache, so that a stopped run goes on.",
+    )  # fmt: skip
+    add = rewrite.add_argument
+    add("path", metavar="DIR|FILE", help="folder of a build; .parquet, .json or .jsonl file")
+    add("--url", required=True, help="an OpenAI-compatible endpoint: what stands before /chat/completions")
+    add("--model", required=True, help="the model's name there")
+    add("--key-env", default="", metavar="NAME", help="environment variable with the key (default: none is sent)")
+    add("--kinds", nargs="+", metavar="KIND", default=["l2-spatial", "l2-semantic"], help="(default: both of L2)")
+    add(
+        "--max-cost", type=float, metavar="MONEY", help="stop before more could be spent in all; needs --prices"
+    )
+    add("--prices", nargs=2, type=float, metavar=("IN", "OUT"), help="of a million tokens read and written")
+    add("--max-tokens-total", type=int, metavar="N", help="stop before a call that could use more tokens in all")
+    add("--workers", type=int, default=4, metavar="W", help="calls at a time (default: 4)")
+    add("--cache", metavar="DIR", help="where answers are kept (default: beside the output)")
+    add("--out", required=True, metavar="FILE", help=".parquet, .json or .jsonl; all records, worded anew or not")
+    add("--overwrite", action="store_true", help="write over a file that is there")
+    rewrite.set_defaults(run=_rewrite)
 
 
 def _add_build(commands: Any) -> None:
@@ -132,6 +158,53 @@ def _check(args: argparse.Namespace) -> int:
     found = check_files(args.path, images=not args.no_images)
     _say(str(found))
     return 0 if found.ok else 1
+
+
+def _rewrite(args: argparse.Namespace) -> int:
+    from collections.abc import Iterator
+
+    from terrascope_nb.cot.manifest import read_dataset
+    from terrascope_nb.cot.parquet import read_parquet, write_parquet
+    from terrascope_nb.cot.published import read_json, write_json
+    from terrascope_nb.cot.record import KINDS, Record
+    from terrascope_nb.cot.rewrite import Rewriter
+    from terrascope_nb.reason.remote import Client
+
+    wrong = [k for k in args.kinds if k not in KINDS]
+    if wrong:
+        raise InvalidInput(f"no kind {', '.join(wrong)}; there are {', '.join(KINDS)}")
+    path, out = Path(args.path), Path(args.out)
+    readers = {"": read_dataset, ".parquet": read_parquet, ".json": read_json, ".jsonl": read_json}
+    writers = {".parquet": write_parquet, ".json": write_json, ".jsonl": write_json}
+    for file, known in ((path, readers), (out, writers)):
+        if file.suffix not in known:
+            raise InvalidInput(f"{file} is no {', '.join(k or 'folder of a build' for k in known)}")
+    client = Client(
+        args.url, args.model, args.key_env, max_cost=args.max_cost, prices=args.prices and tuple(args.prices),
+        max_tokens_total=args.max_tokens_total,
+    )  # fmt: skip
+    rewriter = Rewriter(client, args.cache or out.with_suffix(".answers"))
+    read = readers[path.suffix] if not path.is_dir() else read_dataset
+
+    def worded() -> Iterator[Record]:
+        waiting: list[Record] = []  # records between those that are worded, so that the order stays
+        for record in read(path):
+            waiting.append(record)
+            if len(waiting) >= 256:
+                yield from _in_order(waiting, rewriter, args.kinds, args.workers)
+                waiting = []
+        yield from _in_order(waiting, rewriter, args.kinds, args.workers)
+
+    writers[out.suffix](worded(), out, overwrite=args.overwrite)
+    _say(", ".join(f"{k} {v}" for k, v in sorted(rewriter.counts.items())) or "nothing to word")
+    _say(f"{client!r}\n  → {out}")
+    return 0
+
+
+def _in_order(records: list[Any], rewriter: Any, kinds: list[str], workers: int) -> Any:
+    made = rewriter.rewrite_all([r for r in records if r.kind in kinds], workers)
+    for record in records:
+        yield next(made).record if record.kind in kinds else record
 
 
 def _sources(args: argparse.Namespace) -> int:
