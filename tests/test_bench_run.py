@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from servers.chat import ChatServer, Says
 from small_suite import place, small_suite
 
 from terrascope_nb.bench.baselines import ChanceReasoner, FrequentReasoner, TruthReasoner, open_for, task_letters
@@ -518,3 +519,26 @@ def test_the_reference_is_right_on_all_six_tasks_of_a_suite_from_real_and_made_s
     assert truth.claims["disagrees"] == 0 and truth.claims["agrees"] > 100
     low, high = chance.chance_range
     assert low <= chance.micro.value <= high
+
+
+def test_a_model_behind_a_url_is_asked_like_any_other(tmp_path):
+    with ChatServer() as server:
+        server.plan = lambda request: Says(["<think> Water is there. </think>", "<answer> A </answer>"])
+        results = run(small_suite(3), "remote", tmp_path, options={"url": server.url, "model": "tiny"})
+        asked = len(server.asked)
+    assert [r.choice for r in results] == ["A"] * 9 and asked == 9
+    assert {r.error for r in results} == {""} and summarise(results).grounded is not None
+    assert all(r.iou is None and r.why_no_iou for r in results)
+
+
+def test_an_image_text_model_is_asked_like_any_other(tmp_path):
+    pytest.importorskip("torch")
+    from test_baseline_vlm import tiny_llava
+
+    (tmp_path / "model").mkdir()
+    tiny_llava(tmp_path / "model")
+    options = {"model": str(tmp_path / "model"), "max_tokens": 4}
+    results = run(small_suite(1), "hf-vlm", tmp_path / "run", options=options)
+    assert len(results) == 3 and {r.error for r in results} == {""}
+    with pytest.raises(InvalidInput, match="region_mode"):
+        run(small_suite(1), "hf-vlm", tmp_path / "other", options={**options, "region_mode": "box"})
