@@ -32,9 +32,12 @@ def pixels(overlay) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("lat", "epsg"), LATITUDES.items())
+@pytest.mark.parametrize("shape", [(200, 300), (512, 512)])
 @pytest.mark.parametrize("corner", [(40, 70), (133, 211)])
-def test_the_corner_of_a_mask_lands_within_half_a_display_pixel(lat: float, epsg: int, corner: tuple[int, int]) -> None:
-    grid = utm(lat, epsg)
+def test_the_corner_of_a_mask_lands_within_half_a_display_pixel(
+    lat: float, epsg: int, shape: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    grid = utm(lat, epsg, shape)
     row, col = corner
     mask = np.zeros(grid.shape, bool)
     mask[row : row + 30, col : col + 40] = True
@@ -77,6 +80,14 @@ def test_every_display_pixel_shows_the_ground_pixel_under_its_centre(lat: float,
     edge = np.minimum.reduce([true_r, grid.height - true_r, true_c, grid.width - true_c])
     clear = np.abs(edge) > 0.05
     assert (web.there[r, c] == inside)[clear].all()
+
+
+@pytest.mark.parametrize("side", [100, 512, 1200])
+def test_no_single_pixel_is_lost_on_a_turned_grid(side: int) -> None:
+    web = web_grid(utm(70, 32635, (side, side)))
+    shown = np.zeros((side, side), bool)
+    shown[web.rows[web.there], web.cols[web.there]] = True
+    assert web.note == "" and shown.all()
 
 
 def test_over_the_antimeridian_the_picture_stays_in_one_piece() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from terrascope_nb._html import tag
 from terrascope_nb._optional import need
 from terrascope_nb._suggest import unknown
 from terrascope_nb.errors import InvalidInput
+from terrascope_nb.maps.work import guarded
 
 if TYPE_CHECKING:
     from terrascope_nb.reason.trace import Trace
@@ -25,21 +26,22 @@ KINDS = {
 
 
 def save(trace: Trace, kind: str, path: str | Path, overwrite: bool = False) -> tuple[Path, str]:
-    """Write a trace; gives the path, and the line of Python that does the same.
+    """Write a trace; gives the path, and the method of `Trace` that did it.
 
     Raises
     ------
     InvalidInput
-        For an unknown kind; the message lists those there are.
+        For an unknown kind (the message lists those there are), and for no path.
     AlreadyThere
         When the file is there and `overwrite` is False.
     """
     if kind not in KINDS:
         raise InvalidInput(unknown("kind of file", kind, KINDS))
+    if not str(path).strip():
+        raise InvalidInput(f"there is no path to write to: give one, such as {KINDS[kind][1]!r}")
     method = KINDS[kind][0]
     more = {"overwrite": True} if overwrite else {}
-    written = getattr(trace, method)(path, **more)
-    return Path(written), f"trace.{method}({str(path)!r}{', overwrite=True' if overwrite else ''})"
+    return Path(getattr(trace, method)(path, **more)), method
 
 
 class SaveSection:
@@ -48,20 +50,29 @@ class SaveSection:
     Parameters
     ----------
     write : callable
-        ``write(kind, path, overwrite)`` gives the path written, or None when it failed.
+        ``write(kind, path, overwrite)`` gives the path written.
     code : callable
         Gives the Python.
+    fail : callable
+        ``fail(what, error)``.
     """
 
-    def __init__(self, write: Callable[[str, str, bool], Path | None], code: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        write: Callable[[str, str, bool], Path],
+        code: Callable[[], str],
+        fail: Callable[[str, Exception], Any],
+    ) -> None:
         w = need("ipywidgets", "save from a notebook's panel", "maps")
         self._write, self._code = write, code
         wide = w.Layout(width="98%")
         self.kind = w.Dropdown(description="Save as", options=[(v[2], k) for k, v in KINDS.items()], layout=wide)
         self.path = w.Text(description="Path", value=KINDS["html"][1], layout=wide)
         self.overwrite = w.Checkbox(description="Overwrite what is there", value=False, indent=False)
-        self.go = w.Button(description="Save", icon="save", tooltip="Write the file beside the notebook")
-        self.show_code = w.Button(description="Show as Python", icon="code", tooltip="Python that does the same")
+        self.go = w.Button(description="Save", icon="save", tooltip="Save the file beside the notebook")
+        self.show_code = w.Button(
+            description="Show as Python", icon="code", tooltip="Show as Python what was done here"
+        )
         self.said = w.HTML()
         self.code = w.Textarea(description="Python", rows=8, layout=w.Layout(width="98%", display="none"))
         self.widget = w.VBox(
@@ -69,15 +80,17 @@ class SaveSection:
         )
         self.widget.add_class("tsnb-save")
         self.kind.observe(lambda change: setattr(self.path, "value", KINDS[change["new"]][1]), "value")
-        self.go.on_click(lambda _: self._saved())
-        self.show_code.on_click(lambda _: self.refresh(True))
+        self.go.on_click(guarded("saving", lambda _: self._saved(), fail))
+        self.show_code.on_click(guarded("writing the Python", lambda _: self.refresh(True), fail))
 
-    def refresh(self, shown: bool | None = None) -> None:
-        """Write the Python as it is now; `shown` opens the box."""
+    def refresh(self, shown: bool = False) -> None:
+        """Write the Python as it is now, where it is shown; `shown` opens the box."""
         if shown:
             self.code.layout.display = ""
-        self.code.value = self._code()
+        if self.code.layout.display != "none":
+            self.code.value = self._code()
 
     def _saved(self) -> None:
+        self.said.value = ""
         written = self._write(self.kind.value, self.path.value.strip(), self.overwrite.value)
-        self.said.value = "" if written is None else str(tag("p", f"Written: {written}", cls="small"))
+        self.said.value = str(tag("p", f"Written: {written}", cls="small", role="status"))
