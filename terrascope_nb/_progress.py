@@ -24,7 +24,8 @@ _ears = threading.local()
 def heard(ear: Ear) -> Iterator[None]:
     """Tell `ear` of the progress of what *this thread* does in the block, instead of showing bars.
 
-    What `ear` raises ends the work: so a listener can cancel it.
+    What `ear` raises ends the work: so a listener can cancel it. Only the thread of the block is heard: a bar that
+    another thread moves (dask's callbacks are shared by all that compute at once) counts, but tells and raises nothing.
 
     Examples
     --------
@@ -107,13 +108,19 @@ def _told(bar: type[tqdm], ear: Ear) -> type[tqdm]:
     class Told(bar):  # type: ignore[valid-type, misc]
         def __init__(self, iterable: Any = None, total: Any = None, desc: str = "", **rest: Any) -> None:
             super().__init__(iterable, total=total, desc=desc, **rest)
-            self.words, self.done = desc, 0.0
+            self.words, self.done, self.open = desc, 0.0, True
             self.total = len(iterable) if total is None and hasattr(iterable, "__len__") else total
+            self.thread = threading.get_ident()
             ear(self.words, 0, self.total)
 
         def update(self, n: float = 1) -> None:
             self.done += n
-            ear(self.words, self.done, self.total)
+            if self.open and threading.get_ident() == self.thread:
+                ear(self.words, self.done, self.total)
+
+        def close(self) -> None:
+            self.open = False
+            super().close()
 
         def set_description(self, desc: str | None = None, refresh: bool = True) -> None:
             self.words = desc or self.words

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from terrascope_nb.reason.trace import Trace
     from terrascope_nb.reason.verify import Claim
 
+SAME_DATE = np.timedelta64(6, "D")
+"""Images of two sensors within this count as of one date, as `load_scene` pairs them."""
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -80,24 +83,35 @@ class ClaimPair:
 
 
 def mask_agreement(left: Trace, right: Trace) -> tuple[Agreement, ...]:
-    """IoU of each label that both draw on the same image (same grid, sensor and date), on pixels measured in both.
+    """IoU of each label that both draw on the same image, or on the two sensors' images of one date.
 
-    Where a trace draws a label several times on an image, the last counts.
+    Pixels measured in both are compared. Images of two sensors count as of one date within `SAME_DATE`. Where a trace
+    draws a label several times on an image, the last counts.
     """
+    mine, theirs = _last_steps(left), _last_steps(right)
+    pairs = [(key[0], k, theirs[key]) for key, k in mine.items() if key in theirs]
+    alone = [(key, k) for key, k in mine.items() if key not in theirs]
+    for (label, modality, _), k in alone:
+        day = left.frames[left.steps[k].image].time
+        near = [
+            (abs(right.frames[right.steps[j].image].time - day), j)
+            for (name, other, _), j in theirs.items()
+            if name == label and other != modality and None not in (day, right.frames[right.steps[j].image].time)
+        ]
+        if near and min(near)[0] <= SAME_DATE:
+            pairs.append((label, k, min(near)[1]))
     out = []
-    theirs = _last_steps(right)
-    for key, k in _last_steps(left).items():
-        if key not in theirs:
-            continue
-        a, b = left.regions[k], right.regions[theirs[key]]
+    for label, k, j in pairs:
+        a, b = left.regions[k], right.regions[j]
         if a.grid != b.grid:
             continue
         both = a.domain.pixels & b.domain.pixels
         either = np.count_nonzero((a.pixels | b.pixels) & both)
         common = np.count_nonzero(a.pixels & b.pixels & both)
         image = left.steps[k].image
+        seen, other = image_words(left.frames[image]), image_words(right.frames[right.steps[j].image])
         out.append(Agreement(
-            key[0], image, image_words(left.frames[image]), k, theirs[key],
+            label, image, seen if seen == other else f"{seen} against {other}", k, j,
             common / either if either else None, float(both.mean()),
         ))  # fmt: skip
     return tuple(out)

@@ -144,12 +144,12 @@ class TraceView:
 
         Who looks at the newest step is taken on to the next; who went back stays there.
         """
-        newest = self.step == len(self.trace.steps)
+        shown, newest = self.step, self.step == len(self.trace.steps)
         self.trace = trace
         self.running = trace.answer.finish == "cancelled"
         self.layers.extend(trace)
         self._renew()
-        if newest and self.step != len(trace.steps):
+        if newest and self.step == shown != len(trace.steps):  # a user may have stepped back meanwhile
             self.step = len(trace.steps)
         self._tell()
 

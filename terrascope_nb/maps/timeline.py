@@ -212,10 +212,11 @@ class Timeline:
 
     # ---- what there is -------------------------------------------------------------------------------------------
     def _step(self, image: int) -> int | None:
-        """The last step that draws the label chosen on an image."""
+        """The step that draws the label chosen on an image: the one shown, where it does, else the last."""
         label = self.label.value
         fits = [k for k, s in enumerate(self._trace.steps) if s.image == image and (s.label or UNNAMED) == label]
-        return fits[-1] if fits else None
+        shown = self.view.layers.step
+        return shown if shown in fits else fits[-1] if fits else None
 
     def _when(self, image: int) -> tuple[Any, ...]:
         time = self._trace.frames[image].time
