@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "Name another one: make PYTHON=python3.12 (and remove $(VENV) if that is the old one)."; exit 1; }
 	@[ -x $(PY) ] || "$(PYTHON)" -m venv $(VENV)
 	$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt torch
-	$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[test,model,odc,data,maps]"
+	$(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[test,model,odc,data,maps,train]"
 	@touch $@
 
 stac: $(STAMP)  ## the STAC API server's own environment (.venv-stac), for the tests marked stac

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from terrascope_nb.scene.made import MadeScene, made_damage, made_scene
 from terrascope_nb.scene.synthetic import Synthetic, synthetic_damage, synthetic_pair, synthetic_scene
 from terrascope_nb.testing.fakes import ScriptedReasoner, SlowReasoner, WrongReasoner, truth_reasoner
 
@@ -38,10 +39,13 @@ STRATEGIES = (
 
 __all__ = [  # noqa: PLE0604  (the names come from the tuple)
     "STRATEGIES",
+    "MadeScene",
     "ScriptedReasoner",
     "SlowReasoner",
     "Synthetic",
     "WrongReasoner",
+    "made_damage",
+    "made_scene",
     "synthetic_damage",
     "synthetic_pair",
     "synthetic_scene",
