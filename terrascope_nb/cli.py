@@ -1,4 +1,4 @@
-"""The command line: ``terrascope-nb ask | search | convert | cot | bench | samples | reasoners | forms | …``.
+"""The command line: ``terrascope-nb ask | search | convert | cot | bench | train | samples | …``.
 
 Thin over the library: each command is one public call.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from terrascope_nb.bench import commands as benchmark
 from terrascope_nb.cot import commands as data
 from terrascope_nb.errors import InvalidInput, QuestionNotUnderstood, TerrascopeError
+from terrascope_nb.train import commands as training
 
 _EXAMPLES = """\
 examples:
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_convert(commands)
     data.add_to(commands)
     benchmark.add_to(commands)
+    training.add_to(commands)
     for name, run, text in (
         ("samples", _samples, "list the bundled samples"),
         ("reasoners", _reasoners, "list the reasoners at hand"),

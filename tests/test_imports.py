@@ -57,7 +57,10 @@ ONLY_IN = {
     "leafmap": ("maps.leaflet",),
 }
 #: Optional packages: a module of ours may fail to import for want of one of these, and for nothing else.
-OPTIONAL = ("torch", "transformers", "leafmap", "ipyleaflet", "ipywidgets", "IPython", "odc", "distributed", "earthlib")
+OPTIONAL = (
+    "torch", "transformers", "leafmap", "ipyleaflet", "ipywidgets", "IPython", "odc", "distributed", "earthlib",
+    "accelerate", "peft", "tensorboard", "yaml", "pyarrow",
+)  # fmt: skip
 
 HEAVY = (
     "torch transformers rasterio osgeo leafmap ipyleaflet ipywidgets matplotlib xarray numpy pandas dask distributed "
