@@ -110,7 +110,8 @@ class Compare:
             self._following = False
 
     def _ipython_display_(self) -> None:
-        need("IPython.display", "show a comparison", "maps").display(self.widget)
+        bundle = self.widget._repr_mimebundle_() | {"text/plain": repr(self)}
+        need("IPython.display", "show a comparison", "maps").display(bundle, raw=True)
 
     def __repr__(self) -> str:
         lines = [f"<Compare {self.views[0].trace.reasoner or 'left'} and {self.views[1].trace.reasoner or 'right'}"]

@@ -10,6 +10,7 @@ from terrascope_nb._optional import need
 if TYPE_CHECKING:
     from terrascope_nb.reason.trace import Trace
 
+WIDGET = "The Explorer shows itself where a kernel runs: run this cell."
 HEAD = "The last answer as it is saved with the notebook (readable without a kernel)"
 
 
@@ -45,7 +46,7 @@ class Copies:
     def show(self, widget: Any, trace: Trace | None) -> None:
         """Show the widget, and the copy below it."""
         display = need("IPython.display", "show an Explorer", "maps").display
-        display(widget)
+        display(widget._repr_mimebundle_() | {"text/plain": WIDGET}, raw=True)
         handle = display(Kept(trace), display_id=True)
         if handle is not None:  # plain Python has no display to come back to
             self._handles.append(handle)

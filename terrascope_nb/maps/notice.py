@@ -56,14 +56,16 @@ class Notice:
         self.error = failure
         w = self._w
         said = w.HTML(str(error_html(failure)))
-        more = w.HTML(str(tag("pre", failure.trace, style="font-size:11px;overflow:auto;max-height:240px")))
-        more.layout.display = "none"
+        more = w.HTML(layout=w.Layout(display="none"))  # empty until it is asked for: a saved notebook holds no paths
         button = w.Button(description="Show the traceback", layout=w.Layout(width="auto"))
         button.add_class("tsnb-traceback")
 
         def turn(_: Any) -> None:
-            more.layout.display = "" if more.layout.display else "none"
-            button.description = "Hide the traceback" if not more.layout.display else "Show the traceback"
+            hidden = bool(more.layout.display)
+            style = "font-size:11px;overflow:auto;max-height:240px"
+            more.value = str(tag("pre", failure.trace, style=style)) if hidden else ""
+            more.layout.display = "" if hidden else "none"
+            button.description = "Hide the traceback" if hidden else "Show the traceback"
 
         button.on_click(turn)
         self._box.children = [said, button, more]

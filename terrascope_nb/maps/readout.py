@@ -54,9 +54,11 @@ def head_html(trace: Trace, running: bool = False, note: str = "") -> Safe:
     if not running:
         words, kind = agreement(trace)
     reason = "" if running else no_answer_words(trace)
+    blanked = ", ".join(image_words(frame) for frame in trace.frames if frame.blanked)
     return tag(
         "div",
         tag("p", trace.question, cls="small"),
+        tag("p", f"Asked without {blanked}.", cls="small") if blanked else None,
         tag("p", answer_words(trace) or ("…" if running else "No answer"), cls="answer", aria_live="polite"),
         tag("p", reason, cls="small") if reason else None,
         tag("p", words, cls=kind),

@@ -14,6 +14,7 @@ STYLE = """
 .tsnb-x .tsnb-map{flex:3 1 420px;min-width:min(100%,300px);position:sticky;top:0;z-index:1;background:var(--paper);
  overflow:visible}
 .tsnb-x .tsnb-map .leaflet-container{flex:none}
+.tsnb-x .leaflet-widgets{margin-left:0;margin-right:0}
 .tsnb-x .tsnb-side{flex:2 1 330px;min-width:min(100%,280px);max-height:none;overflow:visible}
 .tsnb-x .tsnb-pair>.tsnb-row>*{flex:1 1 300px;min-width:min(100%,300px)}
 .tsnb-x .widget-html-content,.tsnb-x .jupyter-widget-html-content{font:inherit;line-height:1.45;color:inherit;

@@ -140,20 +140,32 @@ class Timeline:
         self._show()
 
     def _chosen(self, change: Any) -> None:
-        if not self._busy and not self._closed:
-            self._show()
+        if self._busy or self._closed:
+            return
+        if change["owner"] is not self.other:
+            self._part()
+        self._show()
 
-    def _show(self) -> None:
+    def _part(self) -> None:
+        """The second image is another than the first, as long as nobody chose otherwise."""
+        if self.other.value == self.slider.value:
+            self._busy = True
+            self.other.value = self._companion(self.slider.value)
+            self._busy = False
+
+    def _show(self, move: bool = True) -> None:
+        """Show what the controls say; unless `move`, the view is where it is to be, perhaps at the image alone."""
         image, other = self.slider.value, self.other.value
         if image is None:
             return
         self._busy = True
         mode = self.mode.value
         self.other.layout.display = "none" if mode == "one" else None
-        step = self._step(image)
-        self.view.step = 0 if step is None else step + 1
-        if self.view.layers.image != image:
-            self.view.show_picture(image)
+        if move:
+            step = self._step(image)
+            self.view.step = 0 if step is None else step + 1
+            if self.view.layers.image != image:
+                self.view.show_picture(image)
         self._busy = False
         if mode != "split":
             self.view.canvas.unsplit()
@@ -259,11 +271,10 @@ class Timeline:
             self.mode.value = "one"  # a step was chosen: it is shown, and no change
         if self.mode.value != "change":
             self.slider.value = self.view.layers.image
-        if self.other.value == self.slider.value:
-            self.other.value = self._companion(self.slider.value)
         self._busy = False
         if self.mode.value != "change":
-            self._show()
+            self._part()
+            self._show(move=False)
 
     def _companion(self, image: int) -> int:
         """What an image is first split with: the last date, else another sensor, else itself."""

@@ -229,7 +229,7 @@ def _palette_png(codes: np.ndarray, palette: list[tuple[int, int, int, int]]) ->
     picture = Image.fromarray(codes).convert("P")
     picture.putpalette([v for color in palette for v in color[:3]])
     out = io.BytesIO()
-    picture.save(out, "PNG", bits=2, transparency=bytes(color[3] for color in palette), compress_level=6)
+    picture.save(out, "PNG", bits=2, transparency=bytes(color[3] for color in palette), compress_level=4)
     return out.getvalue()
 
 
