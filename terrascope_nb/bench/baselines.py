@@ -231,10 +231,10 @@ def _check_ablation(name: str, mode: Any) -> None:
     """Refuse an ablation of what a reasoner has not."""
     import inspect
 
-    from terrascope_nb.reason.reasoner import _builder
+    from terrascope_nb.reason.reasoner import builder_of
 
     reads = "it reads no regions back into its text" if name != "remote" else "what a remote model reads is its own"
-    if name in BASELINES or "region_mode" not in inspect.signature(_builder(name)).parameters:
+    if name in BASELINES or "region_mode" not in inspect.signature(builder_of(name)).parameters:
         raise InvalidInput(
             f"reasoner {name!r} has no region_mode: {reads}, so there is nothing to take away. The paper's ablations "
             "are those of 'terrascope'"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from terrascope_nb.cot.commands import _Set, _Source
+from terrascope_nb.cot.commands import SetAction, SourceAction
 from terrascope_nb.errors import InvalidInput
 from terrascope_nb.reason.scrub import readable
 
@@ -50,9 +50,9 @@ def add_to(subparsers: Any) -> None:
 def _add_make(commands: Any) -> None:
     make = commands.add_parser("make", help="make a suite of questions from labelled sources")
     add = make.add_argument
-    add("--source", action=_Source, required=True, metavar="NAME",
+    add("--source", action=SourceAction, required=True, metavar="NAME",
         help="where labelled images come from, see: terrascope-nb cot sources; may be again")  # fmt: skip
-    add("--set", action=_Set, metavar="OPTION=VALUE", help="option of the --source before it; JSON, or a text")
+    add("--set", action=SetAction, metavar="OPTION=VALUE", help="option of the --source before it; JSON, or a text")
     add("--out", metavar="FOLDER", help="where to write the suite (not needed with --dry-run)")
     add("-n", type=int, default=600, metavar="N", help="questions (default: 600)")
     add("--seed", type=int, default=0, help="default: 0")

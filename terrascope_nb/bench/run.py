@@ -19,7 +19,7 @@ from terrascope_nb.bench.machine import machine, versions
 from terrascope_nb.bench.results import SCHEMA, Result, Results
 from terrascope_nb.cot.record import MaskRef
 from terrascope_nb.errors import InvalidInput
-from terrascope_nb.reason.provenance import _plain
+from terrascope_nb.reason.provenance import plain_option
 from terrascope_nb.reason.reasoner import Reasoner, ask
 from terrascope_nb.reason.scrub import readable, scrub
 from terrascope_nb.reason.verify import VERDICTS
@@ -118,7 +118,7 @@ def _header(suite: Suite, reasoner: Reasoner, blank: str | None, seed: int) -> d
         },
         "reasoner": {
             "name": reasoner.name,
-            "options": {str(k): _plain(str(k), v) for k, v in reasoner.options.items()},
+            "options": {str(k): plain_option(str(k), v) for k, v in reasoner.options.items()},
         },
         "seed": int(seed),
         "blank": blank,

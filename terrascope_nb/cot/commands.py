@@ -53,9 +53,7 @@ def _add_rewrite(commands: Any) -> None:
     add("--model", required=True, help="the model's name there")
     add("--key-env", default="", metavar="NAME", help="environment variable with the key (default: none is sent)")
     add("--kinds", nargs="+", metavar="KIND", default=["l2-spatial", "l2-semantic"], help="(default: both of L2)")
-    add(
-        "--max-cost", type=float, metavar="MONEY", help="stop before more could be spent in all; needs --prices"
-    )
+    add("--max-cost", type=float, metavar="MONEY", help="stop before more could be spent in all; needs --prices")
     add("--prices", nargs=2, type=float, metavar=("IN", "OUT"), help="of a million tokens read and written")
     add("--max-tokens-total", type=int, metavar="N", help="stop before a call that could use more tokens in all")
     add("--workers", type=int, default=4, metavar="W", help="calls at a time (default: 4)")
@@ -71,8 +69,8 @@ def _add_build(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = build.add_argument
-    add("--source", action=_Source, required=True, metavar="NAME", help="where labelled images come from; may be again")
-    add("--set", action=_Set, metavar="OPTION=VALUE", help="option of the --source before it; JSON, or a text")
+    add("--source", action=SourceAction, required=True, metavar="NAME", help="where images come from; may come again")
+    add("--set", action=SetAction, metavar="OPTION=VALUE", help="option of the --source before it; JSON, or a text")
     add("--out", required=True, metavar="DIR", help="folder to write")
     add("-n", type=int, metavar="N", help="records to stop at (default: all)")
     add("--seed", type=int, default=0, metavar="S", help="(default: 0)")
@@ -89,18 +87,20 @@ def _add_build(commands: Any) -> None:
     build.set_defaults(run=_build, sources=None)
 
 
-class _Source(argparse.Action):
+class SourceAction(argparse.Action):
     """Begins a source."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Put (name, no options yet) behind the sources before it."""
         namespace.sources = [*(namespace.sources or []), (values, {})]
         setattr(namespace, self.dest, values)
 
 
-class _Set(argparse.Action):
+class SetAction(argparse.Action):
     """Adds an option to the source before it."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Put the option into the last source's."""
         name, sign, text = values.partition("=")
         if not sign or not name:
             parser.error(f"--set takes OPTION=VALUE, got {values!r}")

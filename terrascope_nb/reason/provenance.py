@@ -33,7 +33,7 @@ def provenance(name: str, options: Mapping[str, Any], scene: Scene) -> dict[str,
         "xarray": xarray.__version__,
         "asked_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "reasoner": str(name),
-        "options": {str(k): _plain(str(k), v) for k, v in options.items()},
+        "options": {str(k): plain_option(str(k), v) for k, v in options.items()},
         "scene": scene.name,
         "scene_notes": list(scene.notes),
     }
@@ -45,7 +45,7 @@ _SIGNED = re.compile(
 )
 
 
-def _plain(name: str, value: Any) -> str | int | float | bool | None:
+def plain_option(name: str, value: Any) -> str | int | float | bool | None:
     """An option as JSON takes it; what is secret by its name, and what signs an address, is left out."""
     if value is None or isinstance(value, bool | int):
         return value

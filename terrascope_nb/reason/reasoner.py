@@ -94,12 +94,13 @@ def open_reasoner(name: str | Reasoner, **options: Any) -> Reasoner:
                 f"{opened.name!r} is open already: {', '.join(options)} come too late, give options where it is made"
             )
         return opened
-    build = _builder(name)
+    build = builder_of(name)
     _check_options(name, build, options)
     return _checked(build(**options), f"what reasoner {name!r} opens")
 
 
-def _builder(name: str) -> Any:
+def builder_of(name: str) -> Any:
+    """The class or function that opens a reasoner of this name, without opening one."""
     target = REASONERS.get(name)
     if target is not None:
         module, attribute = target.split(":")
