@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,15 +18,17 @@ import torch
 from torch.nn import functional as F
 
 from terrascope_nb.errors import InvalidInput, TooLarge
+from terrascope_nb.model.decoding import Rules
 from terrascope_nb.model.lessons import Lesson, draw_lessons, learn
 from terrascope_nb.model.network import TerraScopeModel
 from terrascope_nb.model.processor import Processor
-from terrascope_nb.model.reasoner import TerraScopeReasoner, show
+from terrascope_nb.model.reasoner import Drawing, TerraScopeReasoner, show
 from terrascope_nb.model.tiny import tiny_model
 from terrascope_nb.reason.events import SEG, Answer, Mask, Progress, Text
 from terrascope_nb.reason.reasoner import ask, ask_many, open_reasoner
 from terrascope_nb.reason.trace import Trace
 from terrascope_nb.scene.scene import Scene
+from terrascope_nb.scene.synthetic import synthetic_scene
 
 
 @pytest.fixture(scope="module")
@@ -227,12 +230,24 @@ def test_figures_are_put_into_the_text_and_told_from_what_was_written(lessons, l
     assert trace.measured_spans
     for (a, b), step in zip(trace.measured_spans, trace.steps, strict=False):
         assert trace.text[:a].endswith(SEG) and trace.text[a:b].startswith(" (")
-        assert (
-            f"{step.measured.share:.1f} %" in trace.text[a:b] and " ha" in trace.text[a:b] or " m²" in trace.text[a:b]
-        )
+        assert f"{step.measured.share:.1f} %" in trace.text[a:b]
+        assert " ha" in trace.text[a:b] or " m²" in trace.text[a:b]
     inside = [c for c in trace.claims if any(a <= c.start < b for a, b in trace.measured_spans)]
     assert inside and {c.verdict for c in inside} <= {"agrees", "not checkable"}
     assert learnt[0].config.measured_in_loop is False, "off unless the weights were trained to read it"
+
+
+def test_what_hides_the_ground_is_measured_among_all_that_has_data() -> None:
+    made = synthetic_scene(np.random.default_rng(2), 48, sar=False, cloud=0.3)
+    scene, hidden = made.scene, made.scene.images[0].cloud
+    for words, share in (("The cloud [SEG]", 100 * hidden.mean()), ("The water [SEG]", 0.0)):
+        shown = show(scene)
+        drawing = Drawing(scene, shown, Rules())
+        drawn = SimpleNamespace(
+            mask=hidden.copy(), probability=None, target=0, iou=0.9, read=4, note="", image_source="only", sar_share=0.0
+        )
+        assert drawing.mask(drawn, words).label in words
+        assert f"({share:.1f} %" in drawing.measure(drawn)
 
 
 def test_a_model_learns_to_read_measured_figures(lessons) -> None:

@@ -26,10 +26,9 @@ from terrascope_nb.errors import InvalidInput, MissingPackage
 from terrascope_nb.model.convert import PATTERNS, weight_files
 from terrascope_nb.model.devices import check_room, choose_device, choose_dtype, explain_out_of_memory, torch_dtype
 from terrascope_nb.model.loading import hash_of, located
-from terrascope_nb.reason.answers import LETTER_RULES, Choices, read_letter
-from terrascope_nb.reason.choosing import read_span
-from terrascope_nb.reason.events import Answer, Event, Progress, Text
-from terrascope_nb.reason.grammar import read_output
+from terrascope_nb.reason.answers import LETTER_RULES, Choices
+from terrascope_nb.reason.events import Event, Progress, Text
+from terrascope_nb.reason.said import written_answer
 from terrascope_nb.scene.scene import Scene
 
 #: What is asked, unless `prompt` says otherwise. Fields: ``{images}``, ``{question}``, ``{options}``.
@@ -130,7 +129,8 @@ class HFVLMReasoner:
             text += rest
             yield Text(rest)
         cut = last not in self._ends and count >= self._max
-        yield self._answer(text, options, f"{self._max} tokens were written (max_tokens)" if cut else "")
+        why = f"{self._max} tokens were written (max_tokens)" if cut else ""
+        yield written_answer(text, options, self._rule, "limit" if cut else "stop", why)
 
     # ---- in ---------------------------------------------------------------------------------------------------
     def _inputs(self, scene: Scene, question: str, choices: Choices | None) -> Mapping[str, torch.Tensor]:
@@ -178,18 +178,6 @@ class HFVLMReasoner:
         finally:
             stop.set()
             worker.shutdown(wait=True)
-
-    def _answer(self, text: str, choices: Choices | None, cut: str) -> Answer:
-        said = read_output(text)[1]
-        if said is None:
-            said = read_output(text.rpartition("</think>")[2])[0]
-        letter = read_letter(said, choices, self._rule) if choices is not None and said else None
-        number = said if letter is None or choices is None else choices.text(letter) or ""
-        span = read_span(number) if number else None
-        single = span is not None and span.low == span.high
-        return Answer(
-            said, letter, span.low if single else None, span.unit if single else "", "limit" if cut else "stop", cut
-        )  # fmt: skip
 
 
 def _checked_prompt(prompt: str) -> str:

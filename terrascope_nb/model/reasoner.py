@@ -241,11 +241,13 @@ class Drawing:
         return self._masks[-1]
 
     def measure(self, drawn: Drawn) -> str:
-        """What is put into the sequence after the mask."""
+        """What is put into the sequence after the mask; measured where the trace will measure it."""
         target = self._shown.targets[drawn.target]
         image = self._shown.images[target.image]
-        domain = self._scene.domain(image, self._sar_image(target))
-        region = Region("", drawn.mask, domain, image, self._scene.images[image].time)
+        last = self._masks[-1] if self._masks else None
+        label = last.label if last is not None and last.mask is drawn.mask else ""
+        domain = self._scene.domain(image, self._sar_image(target)).of_label(label)
+        region = Region(label, drawn.mask, domain, image, self._scene.images[image].time)
         text = measured_text(region, self._last)
         self._last = region
         return text

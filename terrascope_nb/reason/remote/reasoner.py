@@ -9,13 +9,12 @@ from typing import Any
 
 from terrascope_nb._suggest import unknown
 from terrascope_nb.errors import InvalidInput
-from terrascope_nb.reason.answers import LETTER_RULES, Choices, read_letter
-from terrascope_nb.reason.choosing import read_span
+from terrascope_nb.reason.answers import LETTER_RULES, Choices
 from terrascope_nb.reason.events import Answer, Event, Progress, Text
-from terrascope_nb.reason.grammar import read_output
 from terrascope_nb.reason.remote.client import IMAGE_TOKENS, PATIENCE, Client, Completion, Piece
 from terrascope_nb.reason.remote.pictures import labelled_pictures
 from terrascope_nb.reason.remote.wire import Line
+from terrascope_nb.reason.said import written_answer
 from terrascope_nb.reason.scrub import scrubbed
 from terrascope_nb.scene.scene import Scene
 from terrascope_nb.stac.retry import Retry
@@ -162,13 +161,6 @@ class RemoteReasoner:
             worker.shutdown(wait=False)
 
     def _answer(self, text: str, choices: Choices | None, done: Completion) -> Answer:
-        said = read_output(text)[1]
-        if said is None:
-            said = read_output(text.rpartition("</think>")[2])[0]
-        letter = read_letter(said, choices, self._rule) if choices is not None and said else None
-        number = said if letter is None or choices is None else choices.text(letter) or ""
-        span = read_span(number) if number else None
-        single = span is not None and span.low == span.high
         cut = {
             "limit": f"{self.client.max_tokens} tokens were written (max_tokens)",
             "filter": "the endpoint's content filter cut the answer",
@@ -176,4 +168,4 @@ class RemoteReasoner:
         finish = "limit" if cut else "stop"
         if not text.strip() and not cut:
             finish, cut = "abstained", "the endpoint sent an empty answer"
-        return Answer(said, letter, span.low if single else None, span.unit if single else "", finish, cut)
+        return written_answer(text, choices, self._rule, finish, cut)
